@@ -1,0 +1,1 @@
+"""One verb each: what `agebatch VERB` does. Commands never import each other."""

@@ -1,0 +1,1 @@
+"""Labelled folders: reading labels, splitting, finding near-duplicates. Loads without TensorFlow."""

@@ -1,0 +1,1 @@
+"""From pixels to faces: boxes, five landmarks, aligned chips."""

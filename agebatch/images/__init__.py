@@ -1,0 +1,1 @@
+"""From folders to upright RGB pixels. Loads without TensorFlow."""

@@ -1,0 +1,1 @@
+"""The age and gender network: building, training, calibrating, packaging."""

@@ -1,0 +1,1 @@
+"""One look for every HTML page: shell, plots as inline SVG, thumbnails. Loads without TensorFlow."""
