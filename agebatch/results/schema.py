@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Union
+from typing import TypeAlias
 
-Value = Union[str, int, float, None]
-Row = dict[str, Value]
+Value: TypeAlias = str | int | float | None
+Row: TypeAlias = dict[str, Value]
 
 
 class Status(str, Enum):
