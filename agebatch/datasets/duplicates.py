@@ -1,0 +1,84 @@
+"""Near-duplicates: the same photograph again, recoloured, mirrored, rescaled or with a watermark.
+
+Every picture becomes a unit vector of local contrast: grey 32×32 pixels, each minus the mean and over the
+spread of its neighbourhood, so that brightness, contrast, colour and what all faces have in common drop out.
+The cosine between two such vectors tells duplicates (mostly above 0.8) from look-alikes (mostly below 0.75). All pairs
+are compared, straight and mirrored, as products of matrices: 20,000 pictures take seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+THRESHOLD = 0.8  # least cosine of a duplicate
+BLOCK = 2048  # pictures per product of matrices: 16 MB of cosines at a time
+
+
+def groups(pictures: np.ndarray, threshold: float = THRESHOLD) -> list[list[int]]:
+    """Group the pictures that are near-duplicates of each other, directly or through others.
+
+    Args:
+        pictures: uint8 (N, 64, 64), grey; black ones (not readable) belong to no group.
+        threshold: least cosine of a pair, 0..1.
+
+    Returns:
+        Groups of two and more indices, each sorted, in the order of their first index.
+    """
+    parent = np.arange(len(pictures))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for i, j, _ in pairs(pictures, threshold):
+        one, other = sorted((root(i), root(j)))
+        parent[other] = one
+    members: dict[int, list[int]] = {}
+    for i in range(len(pictures)):
+        members.setdefault(root(i), []).append(i)
+    return [group for group in members.values() if len(group) > 1]
+
+
+def pairs(pictures: np.ndarray, threshold: float = THRESHOLD) -> Iterator[tuple[int, int, float]]:
+    """Give every pair (i < j) of near-duplicates with its cosine, straight or mirrored; maybe twice."""
+    straight, mirrored = features(pictures), features(pictures[:, :, ::-1])
+    for start in range(0, len(pictures), BLOCK):
+        rows = straight[start : start + BLOCK]
+        for other in range(start, len(pictures), BLOCK):
+            for columns in (straight, mirrored):
+                cosine = rows @ columns[other : other + BLOCK].T
+                for i, j in np.argwhere(cosine > threshold):
+                    if start + i < other + j:
+                        yield int(start + i), int(other + j), float(cosine[i, j])
+
+
+def features(pictures: np.ndarray) -> np.ndarray:
+    """Describe pictures, uint8 (N, 64, 64), by local contrast: float32 (N, 784), unit length or zero."""
+    found = [_features(pictures[i : i + BLOCK]) for i in range(0, len(pictures), BLOCK)]
+    return np.concatenate(found) if found else np.zeros((0, 784), np.float32)
+
+
+def _features(pictures: np.ndarray) -> np.ndarray:
+    count, side = len(pictures), pictures.shape[1] // 2
+    small = pictures.astype(np.float32).reshape(count, side, 2, side, 2).mean((2, 4))
+    detail = small - _mean_around(small)
+    spread = np.sqrt(np.maximum(_mean_around(detail * detail), 0))
+    # Half the picture's own spread keeps noise in flat areas small.
+    detail /= spread + 0.5 * spread.mean((1, 2), keepdims=True) + 1
+    flat = detail[:, 2:-2, 2:-2].reshape(count, -1)  # the edge is where crops differ first
+    flat = flat - flat.mean(1, keepdims=True)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-3)
+
+
+def _mean_around(images: np.ndarray, radius: int = 3) -> np.ndarray:
+    """Mean of the square of 2·radius + 1 pixels around each pixel of float32 (N, H, W); edges reflect."""
+    width = 2 * radius + 1
+    for _ in range(2):  # along the rows; the turn brings the columns next
+        padded = np.pad(images, ((0, 0), (0, 0), (radius + 1, radius)), mode="reflect")
+        total = np.cumsum(padded, axis=2, dtype=np.float64)
+        images = ((total[:, :, width:] - total[:, :, :-width]) / width).transpose(0, 2, 1)
+    return images.astype(np.float32)
