@@ -63,6 +63,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("file_size", int, "bytes", "of the file that the row was computed from"),
     Column("file_mtime_ns", int, "ns", "its modification time"),
     Column("model", str, "", "model and settings that the row was computed with"),
+    Column("checksum", str, "", "SHA-256 of the file's content; only with `--checksum`"),
 )
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 FACE_COLUMNS: tuple[str, ...] = NAMES[NAMES.index("face") : NAMES.index("gender_confidence") + 1]
