@@ -1,0 +1,150 @@
+"""What a scan is asked to do: one frozen, validated value. The defaults of the command live here only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from agebatch.errors import UsageError
+
+AUTO_SHARE = 0.04  # of the longer side: the smallest face looked for when nothing is said
+AUTO_PIXELS = 20  # …and never smaller than this, in pixels of the upright original
+AUTO_SIDE = 640  # longer side of the picture that the detector sees then
+SMALLEST_SEEN = 24  # pixels of the reduced picture that the smallest face must span
+LARGEST_SIDE = 2048  # the detector never sees more than this
+ROWS_VERSION = 1  # raise it when the same photo and settings give other rows: reports are computed anew
+
+OUTPUT_SUFFIXES = (".csv", ".parquet", ".jsonl")
+DEVICES = ("auto", "cpu", "gpu")
+PRECISIONS = ("auto", "float32", "mixed")
+SIDECARS = ("xmp",)
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """Everything `agebatch scan` can be told. Raises UsageError when a value makes no sense.
+
+    `min_face` is in pixels of the upright original; None means 4 % of the longer side, at least 20 pixels.
+    `timeout` and `wait` are seconds. `shard` is how many photos a journal part holds: what a crash costs.
+    """
+
+    paths: tuple[str, ...] = ()
+    output: str = ""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    exclude_dirs: tuple[str, ...] = (".git", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "lost+found")
+    hidden: bool = False
+    follow_symlinks: bool = False
+    files_from: str | None = None
+    limit: int | None = None
+    max_megapixels: float = 200.0
+    min_face: float | None = None
+    min_score: float = 0.9
+    max_faces: int = 200
+    pre_cropped: bool = False
+    model: str | None = None
+    device: str = "auto"
+    batch_size: int | None = None
+    precision: str = "auto"
+    workers: int | None = None
+    annotate: str | None = None
+    save_crops: str | None = None
+    sidecar: str | None = None
+    html: str | None = None
+    dry_run: bool = False
+    fresh: bool = False
+    prune: bool = False
+    retry_errors: bool = False
+    checksum: bool = False
+    wait: float = 0.0
+    timeout: float = 60.0
+    strict: bool = False
+    summary_json: str | None = None
+    shard: int = 256
+    shard_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for rule, complaint, hint in self._rules():
+            if not rule:
+                raise UsageError(complaint, hint)
+
+    def _rules(self) -> list[tuple[bool, str, str]]:
+        name = self.output
+        return [
+            (bool(self.paths or self.files_from), "nothing to scan", "name a folder, or --files-from FILE"),
+            (bool(name or self.dry_run), "no output named", "-o results.csv, or -o - for CSV on stdout"),
+            (
+                not name or name == "-" or Path(name).suffix.lower() in OUTPUT_SUFFIXES,
+                f"can't tell the format of the output {name!r}",
+                "a name that ends in .csv, .parquet or .jsonl, or - for CSV on stdout",
+            ),
+            (_above(self.max_megapixels, 0), "--max-megapixels must be above 0", "200 is the default"),
+            (self.min_face is None or _above(self.min_face, 0), "--min-face must be above 0", "auto, or 40"),
+            (0 <= self.min_score <= 1, "--min-score must lie in 0..1", "0.9 is the default"),
+            (self.max_faces >= 1, "--max-faces must be at least 1", "200 is the default"),
+            (self.batch_size is None or self.batch_size >= 1, "--batch-size must be at least 1", "64"),
+            (self.workers is None or self.workers >= 1, "--workers must be at least 1", ""),
+            (
+                self.limit is None or self.limit >= 1,
+                "--limit must be at least 1",
+                "--dry-run shows the files",
+            ),
+            (_above(self.timeout, 0), "--timeout must be above 0", "60 seconds is the default"),
+            (self.wait >= 0, "--wait must not be negative", "--wait 600 waits up to ten minutes"),
+            (self.shard >= 1, "--shard must be at least 1", "256 is the default"),
+            (self.device in DEVICES, f"unknown device {self.device!r}", "one of " + ", ".join(DEVICES)),
+            (self.precision in PRECISIONS, f"unknown precision {self.precision!r}", ", ".join(PRECISIONS)),
+            (self.sidecar is None or self.sidecar in SIDECARS, "unknown kind of sidecar", "--sidecar xmp"),
+            (
+                not (self.prune and self.limit),
+                "--prune and --limit don't go together: what --limit leaves out would be dropped",
+                "leave one of them out",
+            ),
+            (
+                not (name == "-" and (self.html or self.retry_errors or self.prune)),
+                "with -o - there is no report to go on from",
+                "-o results.csv",
+            ),
+        ]
+
+    @property
+    def to_stdout(self) -> bool:
+        """True when the rows go to stdout, so nothing can be resumed or carried over."""
+        return self.output == "-"
+
+    def fingerprint(self, weights: str) -> str:
+        """Name in 8 hexadecimal digits what a row depends on besides the photo: same digits, same rows.
+
+        `weights` names the content of detector and model. `--max-megapixels` isn't part of it: it decides
+        about single photos only, and `--retry-errors` looks at those again.
+        """
+        said = [ROWS_VERSION, self.min_face, self.min_score, self.max_faces, self.pre_cropped, weights]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:8]
+
+    def smallest_face(self, width: int, height: int) -> float:
+        """How many original pixels the smallest face spans that is looked for in a photo of this size.
+
+        >>> ScanSettings(("x",), "a.csv").smallest_face(4000, 3000)
+        160.0
+        """
+        return self.min_face or max(AUTO_SHARE * max(width, height), AUTO_PIXELS)
+
+    def preview_side(self, width: int, height: int) -> int:
+        """Longer side in pixels to which the detector's view of a photo of this size is reduced.
+
+        >>> ScanSettings(("x",), "a.csv").preview_side(4000, 3000)
+        640
+        >>> ScanSettings(("x",), "a.csv", min_face=80).preview_side(4000, 3000)
+        1200
+        """
+        if self.min_face is None:
+            return AUTO_SIDE
+        longer = max(width, height)
+        return max(1, min(math.ceil(longer * SMALLEST_SEEN / self.min_face), longer, LARGEST_SIDE))
+
+
+def _above(value: float, floor: float) -> bool:
+    return value > floor and not math.isnan(value)
