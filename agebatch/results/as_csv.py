@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -48,8 +49,9 @@ _PARSERS: dict[type, Callable[[str], Any]] = {str: str, int: _whole, float: floa
 
 
 def _csv_lines(file: BinaryIO) -> tuple[tuple[str, ...], Iterator[list[str]]]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")  # a spreadsheet may have put a BOM there
-    lines = csv.reader(text, strict=True)
+    if file.read(3) != codecs.BOM_UTF8:  # a spreadsheet may have put it there
+        file.seek(0)
+    lines = csv.reader(map(bytes.decode, file), strict=True)
     try:
         header = next(lines, None)
     except (csv.Error, UnicodeDecodeError) as error:
@@ -67,7 +69,7 @@ def read_rows(file: BinaryIO) -> Iterator[Row]:
     header, lines = _csv_lines(file)
     check_columns(header)
     plan = [(c.name, header.index(c.name), _PARSERS[c.type]) for c in COLUMNS if c.name in header]
-    absent = dict.fromkeys(NAMES[len(plan) :])
+    absent = dict.fromkeys(name for name in NAMES if name not in header)
     width = len(header)
     try:
         for line in lines:
@@ -75,7 +77,7 @@ def read_rows(file: BinaryIO) -> Iterator[Row]:
                 raise Damaged(f"line {lines.line_num} has {len(line)} columns instead of {width}")
             row = {name: (parse(line[i]) if line[i] else None) for name, i, parse in plan}
             row["path"] = decode_path(row["path"])
-            yield {**row, **absent} if absent else row
+            yield row if not absent else {**row, **absent}
     except (csv.Error, ValueError, TypeError) as error:
         raise Damaged(f"line {lines.line_num}: {error}") from error
 

@@ -30,9 +30,10 @@ class JsonlWriter:
 
 
 def _json_objects(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    decode = json.JSONDecoder().decode
     for number, line in enumerate(file, start=1):
         try:
-            values = json.loads(line)
+            values = decode(line.decode("utf-8"))
             if not isinstance(values, dict):
                 raise ValueError("not an object")
         except ValueError as error:

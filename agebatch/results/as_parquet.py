@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -78,7 +78,7 @@ def _parquet_file(file: BinaryIO) -> Any:
 
 
 def _is_empty(file: BinaryIO) -> bool:
-    return not file.seek(0, io.SEEK_END) or file.seek(0) != 0
+    return os.fstat(file.fileno()).st_size == 0
 
 
 def read_columns(file: BinaryIO) -> tuple[str, ...]:

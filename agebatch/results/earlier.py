@@ -8,11 +8,11 @@ path, size, modification time and `model` are the same; rows of files that have 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agebatch.errors import OutputError
 from agebatch.results.atomic import real_output
@@ -94,6 +94,7 @@ class Earlier:
         self._journal = journal
         self._is_sorted = True
         self._pruned: set[str] = set()
+        self._model: str | None = None
         self._has_report = self._report.exists()
         if self._has_report:
             foreign = extra_columns(self._report)  # also says when the file isn't ours, --fresh or not
@@ -116,6 +117,7 @@ class Earlier:
         Raises:
             InputError: a folder that had rows yields no file at all; nothing was written.
         """
+        self._model = rules.model
         judge = _Judge(rules, self._journal)
         plan = judge.plan
         empty_roots = EmptyRoots(rules.roots)
@@ -181,13 +183,13 @@ class Earlier:
 
     def _images(self) -> Iterator[Image]:
         if not self._has_report:
-            return self._journal.images()
+            return self._journal.images(self._model)
         rows: Iterable[Row] = read_rows(self._report)
         if not self._is_sorted:
             rows = sorted(rows, key=lambda row: path_key(row["path"]))
         if not self._journal:
             return group_images(rows)
-        return merge_images(group_images(rows), self._journal.images())
+        return merge_images(group_images(rows, model=self._model), self._journal.images(self._model))
 
     def _known(self, *, with_rows: bool) -> Iterator[_Known]:
         """Every earlier image, in the order of the earlier report."""
@@ -196,8 +198,8 @@ class Earlier:
         report = _by_image(read_keys(self._report)) if self._has_report else iter(())
         if not self._journal:
             return report
-        journal = (_Known(_key_of(image.rows), None) for image in self._journal.images())
-        return _newest(report, journal)
+        journal = (_Known(_key_of(image.rows), None) for image in self._journal.images(self._model))
+        return _merged(report, journal, self._model)
 
 
 class _Judge:
@@ -294,10 +296,11 @@ def _key_of(rows: list[Row]) -> Key:
     return key if len(rows) == (key.faces or 1) else key._replace(file_size=None)
 
 
-def _newest(report: Iterator[_Known], journal: Iterator[_Known]) -> Iterator[_Known]:
+def _merged(report: Iterator[_Known], journal: Iterator[_Known], model: str | None) -> Iterator[_Known]:
+    """As `merge_images`: the journal's entry, unless only the report's was computed with this model."""
     last: str | None = None
-    by_key: Callable[[_Known], Any] = lambda known: path_key(known.key.path)  # noqa: E731
-    for known in heapq.merge(journal, report, key=by_key):  # of equals, the journal's comes first
+    order = lambda known: (path_key(known.key.path), known.key.model != model)  # noqa: E731
+    for known in heapq.merge(journal, report, key=order):  # of equals, the first stream's comes first
         if known.key.path != last:
             yield known
         last = known.key.path

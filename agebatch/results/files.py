@@ -11,6 +11,7 @@ An existing file of no bytes is a report without rows.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -86,14 +87,27 @@ class _Stdout:
     """Standard output in place of an atomic file."""
 
     def __init__(self) -> None:
+        if sys.stdout is None:
+            raise OutputError("can't write standard output: it is closed", "name a file with -o")
         self.file: BinaryIO = sys.stdout.buffer
 
     def commit(self) -> None:
-        with output_errors("standard output"):
-            self.file.flush()
+        try:
+            with output_errors("standard output"):
+                self.file.flush()
+        except OutputError:
+            self.abort()
+            raise
 
     def abort(self) -> None:
-        """What is out is out."""
+        """What is out is out; what is still held back must not fail once more when Python ends."""
+        with contextlib.suppress(OSError, ValueError):
+            self.file.flush()
+            return
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.file.fileno())
+            os.close(nowhere)
 
 
 def open_writer(path: str | Path) -> ReportWriter:

@@ -32,10 +32,10 @@ _path_of = itemgetter("path")
 
 @dataclass(frozen=True)
 class Image:
-    """All rows of one image. `key` is its place in the report, `age` grows with each newer source."""
+    """All rows of one image. `key` is its place in the report; of several, the smallest `rank` is right."""
 
     key: bytes
-    age: int
+    rank: tuple[bool, int]
     rows: list[Row]
 
 
@@ -48,13 +48,16 @@ class Part:
     first: bytes
 
 
+_Heap = list[tuple[bytes, tuple[bool, int], Image, Iterator[Image]]]
+
+
 class Journal:
     """The finished shards of an unfinished run.
 
     Args:
         output: the report that the journal belongs to.
         on_damage: told about each damaged part that is set aside.
-        read_only: only look (for a dry run, which holds no lock): nothing is tidied, `remove` does nothing.
+        read_only: only look (for a dry run, which holds no lock): nothing is tidied, kept or removed.
 
     Raises:
         OutputError: the journal can't be read, or a damaged part can't be removed.
@@ -107,7 +110,7 @@ class Journal:
             OutputError: the disk is full, or the like; what was kept before is safe.
         """
         ordered = sorted(rows, key=lambda row: path_key(row["path"]))  # stable: faces keep their order
-        if not ordered:
+        if not ordered or self.read_only:
             return
         number = self._last + 1
         with output_errors(self.folder):
@@ -120,17 +123,18 @@ class Journal:
         self._last = number
         self.parts.append(Part(file, number, path_key(ordered[0]["path"])))
 
-    def images(self) -> Iterator[Image]:
-        """Each finished image once, sorted by path; the newest rows where there are several.
+    def images(self, model: str | None = None) -> Iterator[Image]:
+        """Each finished image once, sorted by path.
 
-        Only parts that overlap are in memory at the same time.
+        Of several results for one image the newest is right; with `model`, the newest of that model, so that
+        a run with other settings, begun and left, costs nothing. Only parts that overlap are in memory.
         """
         waiting = sorted(self.parts, key=lambda part: part.first, reverse=True)
-        heap: list[tuple[bytes, int, Image, Iterator[Image]]] = []
+        heap: _Heap = []
         last: bytes | None = None
         while heap or waiting:
             while waiting and (not heap or waiting[-1].first <= heap[0][0]):
-                _push(heap, _images_of(waiting.pop()))
+                _push(heap, _images_of(waiting.pop(), model))
             _, _, image, rest = heapq.heappop(heap)
             _push(heap, rest)
             if image.key != last:
@@ -150,33 +154,35 @@ class Journal:
         self.parts.clear()
 
 
-def group_images(rows: Iterable[Row], age: int = 0) -> Iterator[Image]:
-    """Group the rows that follow each other and have the same path."""
-    return (Image(path_key(path), age, list(group)) for path, group in groupby(rows, key=_path_of))
+def group_images(rows: Iterable[Row], age: int = 0, model: str | None = None) -> Iterator[Image]:
+    """Group the rows that follow each other and have the same path; a higher `age` is newer."""
+    for path, group in groupby(rows, key=_path_of):
+        image = list(group)
+        yield Image(path_key(path), (model is not None and image[0]["model"] != model, -age), image)
 
 
 def merge_images(*streams: Iterable[Image]) -> Iterator[Image]:
-    """Merge streams sorted by key; of an image that several hold, the newest is kept."""
+    """Merge streams sorted by key; of an image that several hold, the right one is kept."""
     last: bytes | None = None
-    for image in heapq.merge(*streams, key=lambda image: (image.key, -image.age)):
+    for image in heapq.merge(*streams, key=lambda image: (image.key, image.rank)):
         if image.key != last:
             yield image
         last = image.key
 
 
-def _push(heap: list[tuple[bytes, int, Image, Iterator[Image]]], images: Iterator[Image]) -> None:
+def _push(heap: _Heap, images: Iterator[Image]) -> None:
     image = next(images, None)
     if image is not None:
-        heapq.heappush(heap, (image.key, -image.age, image, images))
+        heapq.heappush(heap, (image.key, image.rank, image, images))
 
 
-def _images_of(part: Part) -> Iterator[Image]:
+def _images_of(part: Part, model: str | None) -> Iterator[Image]:
     try:
         rows = _read_part(part.file)
     except (OSError, ValueError) as error:
         message = f"{part.file} was whole when this run began and can't be read now: {error}"
         raise OutputError(message, "run the same command again") from error
-    return group_images(rows, part.number)
+    return group_images(rows, part.number, model)
 
 
 def _doomed(folder: Path) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agebatch.errors import BusyError
 from agebatch.results.atomic import beside, fcntl, output_errors, real_output
+from agebatch.results.names import one_line
 
 _POLL_S = 0.2
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
@@ -28,7 +29,8 @@ class Lock:
     Args:
         output: the report to hold.
         wait: seconds to wait for another run; 0 gives up at once.
-        on_warning: told once where this file system has no locks; the run then goes on without.
+        on_warning: told once where this file system has no locks, the run then goes on without; and, before
+            it waits, whom it waits for.
 
     Raises:
         BusyError: another run holds the report; the message says who.
@@ -51,13 +53,15 @@ class Lock:
             return
         give_up = time.monotonic() + wait
         with output_errors(self.file):
+            waiting = False
             while not self._try(on_warning):
                 left = give_up - time.monotonic()
+                busy = f"another run is writing {self.output}: {self._holder()}"
                 if left <= 0:
-                    raise BusyError(
-                        f"another run is writing {self.output}: {self._holder()}",
-                        "wait for it with --wait SECONDS, or name another output",
-                    )
+                    raise BusyError(busy, "wait for it with --wait SECONDS, or name another output")
+                if not waiting:
+                    on_warning(f"{busy}; waiting up to {wait:g} s")
+                waiting = True
                 time.sleep(min(_POLL_S, left))
 
     def release(self) -> None:
@@ -105,9 +109,8 @@ class Lock:
     def _holder(self) -> str:
         try:
             who = json.loads(self.file.read_bytes())
-            return f"process {int(who['pid'])} on {str(who['host'])!a}, since {str(who['since'])!a}".replace(
-                "'", ""
-            )
+            host, since = one_line(str(who["host"])), one_line(str(who["since"]))
+            return f"process {int(who['pid'])} on {host}, since {since}"
         except (OSError, ValueError, KeyError, TypeError):
             return "it has not said who it is"
 
