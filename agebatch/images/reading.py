@@ -22,8 +22,13 @@ from agebatch.images.colours import to_srgb
 from agebatch.images.formats import HEAD_BYTES, kind
 from agebatch.results.schema import Status
 
+try:
+    from PIL import AvifImagePlugin
+except ImportError:  # Pillow before 11.3
+    AvifImagePlugin = None
+
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
-if not features.check("avif") and hasattr(pillow_heif, "register_avif_opener"):  # Pillow before 11.3
+if not features.check("avif") and hasattr(pillow_heif, "register_avif_opener"):
     pillow_heif.register_avif_opener()
 # Pillow's own limit only warns or raises at fixed sizes; `read` decides from the header for every format.
 Image.MAX_IMAGE_PIXELS = None
@@ -331,3 +336,9 @@ def _quiet() -> Iterator[None]:
             if _quiet_depth == 0 and _quiet_saved is not None:
                 _quiet_saved.__exit__(None, None, None)
                 _quiet_saved = None
+
+
+def use_one_thread() -> None:
+    """Keep decoders from starting threads of their own: where processes decode, one is one core's worth."""
+    if AvifImagePlugin is not None:
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
