@@ -42,7 +42,7 @@ class AtomicFile:
     def __init__(self, path: str | Path, *, clean: bool = True) -> None:
         self.path = real_output(path)
         with output_errors(self.path):
-            _check_replaceable(self.path)
+            check_replaceable(self.path)
             if clean:
                 remove_stale(self.path)
             self._temporary, self.file = _open_temporary(self.path)
@@ -160,7 +160,8 @@ def _flock(file: BinaryIO) -> bool | None:
     return True
 
 
-def _check_replaceable(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
+    """Raise OutputError where `path` is there and isn't an ordinary file that we may replace."""
     if not path.exists():
         return
     if path.is_dir():

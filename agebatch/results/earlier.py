@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agebatch.errors import OutputError
-from agebatch.results.atomic import real_output
+from agebatch.results.atomic import check_replaceable, real_output
 from agebatch.results.content import checksum_of
 from agebatch.results.files import extra_columns, read_keys, read_rows
 from agebatch.results.journal import Image, Journal, group_images, merge_images
@@ -26,7 +26,7 @@ from agebatch.results.schema import Row, Status
 from agebatch.results.todo import Seen, Todo
 
 _ERRORS = frozenset(status.value for status in Status if status.is_error)
-_REFRESH_IMAGES = 2000  # rewritten rows kept in memory before they become a part of the journal
+_REFRESH_ROWS = 2000  # rewritten rows kept in memory before they become a part of the journal
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Rules:
         prune: rows of vanished files below `roots` are dropped.
         checksum: content decides instead of the modification time.
         roots: the folders of this walk as given; one that had rows and yields no file at all stops the run.
+        unlisted: folders that can't be listed just now; may be filled while the walk goes on. Rows below them
+            are never pruned.
     """
 
     model: str
@@ -46,6 +48,7 @@ class Rules:
     prune: bool = False
     checksum: bool = False
     roots: Sequence[str] = ()
+    unlisted: Sequence[str] = ()
 
 
 @dataclass
@@ -86,11 +89,13 @@ class Earlier:
         fresh: nothing is carried over.
 
     Raises:
-        OutputError: the file isn't a report of agebatch, or holds columns that would be lost.
+        OutputError: the file isn't a report of agebatch, holds columns that would be lost, or can't be
+            replaced.
     """
 
     def __init__(self, output: str | Path, journal: Journal, *, fresh: bool = False) -> None:
         self._report = real_output(output)
+        check_replaceable(self._report)  # before hours of work, and before a named pipe is opened
         self._journal = journal
         self._is_sorted = True
         self._pruned: set[str] = set()
@@ -159,6 +164,8 @@ class Earlier:
             for path in strays:
                 self._vanish(path, rules, plan, empty_roots)
         empty_roots.check()
+        self._spare(rules.unlisted)
+        plan.pruned = len(self._pruned)
         judge.finish()
         plan.write = bool(
             plan.todo or self._journal or plan.pruned or not self._is_sorted or not self._has_report
@@ -178,8 +185,12 @@ class Earlier:
         plan.vanished += 1
         below = empty_roots.had(path)
         if rules.prune and below:
-            plan.pruned += 1
             self._pruned.add(path)
+
+    def _spare(self, unlisted: Sequence[str]) -> None:
+        below = tuple(folder.rstrip("/") + "/" for folder in unlisted)
+        if below and self._pruned:
+            self._pruned = {path for path in self._pruned if not path.startswith(below)}
 
     def _images(self) -> Iterator[Image]:
         if not self._has_report:
@@ -266,7 +277,7 @@ class _Judge:
     def _refresh(self, rows: list[Row], checksum: str | None, mtime_ns: int) -> None:
         self.plan.refreshed += 1
         self._refreshed += [{**row, "checksum": checksum, "file_mtime_ns": mtime_ns} for row in rows]
-        if len(self._refreshed) >= _REFRESH_IMAGES:
+        if len(self._refreshed) >= _REFRESH_ROWS:
             self.finish()
 
 

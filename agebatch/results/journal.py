@@ -143,6 +143,7 @@ class Journal:
 
     def remove(self) -> None:
         """Forget everything, in one step: a journal is never half removed."""
+        self.parts.clear()
         if self.read_only:
             return
         with output_errors(self.folder), contextlib.suppress(FileNotFoundError):
@@ -151,7 +152,6 @@ class Journal:
             self.folder.rename(doomed)
             sync_folder(self.folder.parent)
             shutil.rmtree(doomed, ignore_errors=True)
-        self.parts.clear()
 
 
 def group_images(rows: Iterable[Row], age: int = 0, model: str | None = None) -> Iterator[Image]:
