@@ -98,6 +98,33 @@ def bars(
     return _svg(figure, title, f"Bar chart. {told}{' and more' if len(names) > 12 else ''}.")
 
 
+def ranges(
+    names: Sequence[str],
+    low: Sequence[float],
+    middle: Sequence[float],
+    high: Sequence[float],
+    *,
+    title: str,
+    x_label: str = "",
+    colour: str = SERIES[0],
+) -> str:
+    """One bar from low to high a name with a dot in the middle, first on top: quartiles, intervals."""
+    figure, axes = _figure(46 + 23 * max(1, len(names)))
+    places = list(range(len(names)))
+    widths = [b - a for a, b in zip(low, high, strict=True)]
+    axes.barh(places, widths, left=list(low), height=0.5, color=colour, alpha=0.45)
+    axes.plot(list(middle), places, "o", color=INK, markersize=5)
+    axes.set_yticks(places, [_label(name, 26) for name in names])
+    axes.set_ylim(-0.6, max(0.6, len(names) - 0.4))
+    axes.set_xlim(0, max([*high, 0]) * 1.06 or 1)
+    axes.invert_yaxis()
+    _names(axes, x_label, "", grid="x")
+    axes.tick_params(axis="y", length=0)
+    parts = zip(names, low, middle, high, strict=True)
+    told = "; ".join(f"{_label(n)} {m:.4g} ({a:.4g} to {b:.4g})" for n, a, m, b in parts)
+    return _svg(figure, title, f"Ranges. {told}.")
+
+
 def columns(
     names: Sequence[str],
     counts: Sequence[float],
