@@ -254,6 +254,15 @@ class _Silent(Progress):
         pass
 
 
+def count(number: int, thing: str) -> str:
+    """A number of things, in the plural where it is one.
+
+    >>> count(1, "photograph"), count(1200, "photograph")
+    ('1 photograph', '1,200 photographs')
+    """
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
 def duration(seconds: float) -> str:
     """A time span as people say it.
 

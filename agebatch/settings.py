@@ -35,7 +35,7 @@ class ScanSettings:
     output: str = ""
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    exclude_dirs: tuple[str, ...] = (".git", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "lost+found")
+    exclude_dirs: tuple[str, ...] = ()  # besides discovery.DEFAULT_EXCLUDE_DIRS
     hidden: bool = False
     follow_symlinks: bool = False
     files_from: str | None = None
@@ -63,6 +63,7 @@ class ScanSettings:
     timeout: float = 60.0
     strict: bool = False
     summary_json: str | None = None
+    output_inside: bool = False
     shard: int = 256
     shard_seconds: float = 60.0
 
@@ -132,6 +133,11 @@ class ScanSettings:
         """
         return self.min_face or max(AUTO_SHARE * max(width, height), AUTO_PIXELS)
 
+    @property
+    def largest_preview(self) -> int:
+        """Longer side in pixels that no preview exceeds."""
+        return AUTO_SIDE if self.min_face is None else LARGEST_SIDE
+
     def preview_side(self, width: int, height: int) -> int:
         """Longer side in pixels to which the detector's view of a photo of this size is reduced.
 
@@ -148,3 +154,53 @@ class ScanSettings:
 
 def _above(value: float, floor: float) -> bool:
     return value > floor and not math.isnan(value)
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Everything `agebatch fit` can be told. Raises UsageError when a value makes no sense.
+
+    `chip` and `crop` are sides in pixels: of the chips, and of the middle of them that the network sees.
+    The first `coarse_share` of the epochs look at smaller pictures, `coarse` pixels wide: twice the faces a
+    second. The first data set is the one to be good at: its share of each batch grows as `first_share` says.
+    """
+
+    datasets: tuple[str, ...] = ()
+    output: str = ""
+    epochs: int = 36
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    seed: int = 0
+    init: str | None = None
+    limit: int | None = None
+    tensorboard: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    patience: int = 12
+    chip: int = 112
+    crop: int = 96
+    coarse: int = 64
+    coarse_share: float = 0.6
+    first_share: tuple[float, float] = (0.5, 0.9)
+    cooldown: float = 0.35
+    weight_decay: float = 0.02
+    averaging: float = 0.998
+
+    def __post_init__(self) -> None:
+        for rule, complaint, hint in (
+            (
+                bool(self.datasets),
+                "no data set named",
+                "name a folder of UTKFace files, or one with labels.csv",
+            ),
+            (bool(self.output), "no model folder named", "-o runs/first"),
+            (self.epochs >= 1, "--epochs must be at least 1", "36 is the default"),
+            (self.batch_size >= 8, "--batch-size must be at least 8", "64 is the default"),
+            (_above(self.learning_rate, 0), "--learning-rate must be above 0", "0.002 is the default"),
+            (self.limit is None or self.limit >= 1, "--limit must be at least 1", "--limit 2000"),
+            (self.device in DEVICES, f"unknown device {self.device!r}", "one of " + ", ".join(DEVICES)),
+            (self.precision in PRECISIONS, f"unknown precision {self.precision!r}", ", ".join(PRECISIONS)),
+            (32 <= self.coarse <= self.crop <= self.chip, "sides must be 32 <= coarse <= crop <= chip", ""),
+        ):
+            if not rule:
+                raise UsageError(complaint, hint)

@@ -26,14 +26,16 @@ class _Edge(TyperGroup):
         try:
             return super().invoke(ctx)
         except AgebatchError as error:
-            console.error(error, exit_code=int(error.exit_code))
+            if isinstance(error.__cause__, BrokenPipeError):
+                _forget_stdout()
+            else:
+                console.error(error, exit_code=int(error.exit_code))
             ctx.exit(int(error.exit_code))
         except KeyboardInterrupt:
             console.error(Interrupted("interrupted"), exit_code=int(ExitCode.SIGINT))
             ctx.exit(int(ExitCode.SIGINT))
         except BrokenPipeError:
-            # The reader of stdout is gone (`| head`). Python would complain once more while it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_stdout()
             ctx.exit(int(ExitCode.OUTPUT))
 
 
@@ -50,6 +52,11 @@ app = typer.Typer(
     help="Apparent age and gender of every face in folders of photographs, with honest uncertainty.",
     epilog=EPILOG,
 )
+
+
+def _forget_stdout() -> None:
+    # Its reader has gone (`| head`), which is no news to anybody; Python would complain once more at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(wanted: bool) -> None:

@@ -70,6 +70,12 @@ def scan(
             "--sidecar", panel=OUTPUT, metavar="xmp", help="Also face regions beside each photo, for digiKam."
         ),
     ] = Default.sidecar,
+    output_inside: Annotated[
+        bool,
+        _option(
+            "--output-inside", panel=OUTPUT, help="Allow --annotate and --save-crops inside a scanned folder."
+        ),
+    ] = Default.output_inside,
     summary_json: Annotated[
         str | None,
         _option("--summary-json", panel=OUTPUT, metavar="FILE", help="How the run went, for scripts."),
@@ -88,7 +94,7 @@ def scan(
             "--exclude-dir",
             panel=FILES,
             metavar="GLOB",
-            help=f"No folders of this name, besides {', '.join(Default.exclude_dirs[:3])} and the like.",
+            help="No folders of this name, besides .git, @eaDir, #recycle and the like.",
         ),
     ] = None,
     hidden: Annotated[
@@ -197,7 +203,7 @@ def scan(
         output=output,
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
-        exclude_dirs=(*Default.exclude_dirs, *(exclude_dir or ())),
+        exclude_dirs=tuple(exclude_dir or ()),
         hidden=hidden,
         follow_symlinks=follow_symlinks,
         files_from=files_from,
@@ -225,6 +231,7 @@ def scan(
         timeout=timeout,
         strict=strict,
         summary_json=summary_json,
+        output_inside=output_inside,
     )
     from agebatch.commands.scan import run  # noqa: PLC0415 - only now, so that --help stays quick
 
