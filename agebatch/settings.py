@@ -14,6 +14,8 @@ AUTO_SHARE = 0.04  # of the longer side: the smallest face looked for when nothi
 AUTO_PIXELS = 20  # …and never smaller than this, in pixels of the upright original
 AUTO_SIDE = 640  # longer side of the picture that the detector sees then
 SMALLEST_SEEN = 24  # pixels of the reduced picture that the smallest face must span
+LEAST_SEEN = 12  # pixels: no window of the detector is smaller
+LEAST_SCORE = 0.8  # of a face that comes out of the detector's last stage
 LARGEST_SIDE = 2048  # the detector never sees more than this
 ROWS_VERSION = 1  # raise it when the same photo and settings give other rows: reports are computed anew
 
@@ -43,7 +45,7 @@ class ScanSettings:
     max_megapixels: float = 200.0
     min_face: float | None = None
     min_score: float = 0.9
-    max_faces: int = 200
+    max_faces: int = 500
     pre_cropped: bool = False
     model: str | None = None
     device: str = "auto"
@@ -84,8 +86,12 @@ class ScanSettings:
             ),
             (_above(self.max_megapixels, 0), "--max-megapixels must be above 0", "200 is the default"),
             (self.min_face is None or _above(self.min_face, 0), "--min-face must be above 0", "auto, or 40"),
-            (0 <= self.min_score <= 1, "--min-score must lie in 0..1", "0.9 is the default"),
-            (self.max_faces >= 1, "--max-faces must be at least 1", "200 is the default"),
+            (
+                LEAST_SCORE <= self.min_score < 1,
+                f"--min-score must lie in {LEAST_SCORE}..1",
+                "0.9 is the default",
+            ),
+            (self.max_faces >= 1, "--max-faces must be at least 1", "500 is the default"),
             (self.batch_size is None or self.batch_size >= 1, "--batch-size must be at least 1", "64"),
             (self.workers is None or self.workers >= 1, "--workers must be at least 1", ""),
             (
@@ -132,6 +138,13 @@ class ScanSettings:
         160.0
         """
         return self.min_face or max(AUTO_SHARE * max(width, height), AUTO_PIXELS)
+
+    @property
+    def detector_min_face(self) -> float:
+        """The smallest face for the detector: a share of the preview's longer side, or its pixels."""
+        if self.min_face is None:
+            return AUTO_SHARE
+        return float(min(max(self.min_face, LEAST_SEEN), SMALLEST_SEEN))
 
     @property
     def largest_preview(self) -> int:

@@ -1,0 +1,286 @@
+"""Training: which chips make which batch, one epoch after the other, and a checkpoint after each.
+
+Everything random is drawn from the seed and the position in the run, never from what was drawn before, so a
+run that was killed goes on from its checkpoint as if nothing had been.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from agebatch.datasets.examples import Examples
+from agebatch.errors import ModelError
+from agebatch.model import batches, losses
+from agebatch.model.network import AGES, Architecture, build, for_inference
+from agebatch.model.schedule import Trapezoid
+from agebatch.settings import FitSettings
+
+WARMUP = 150  # steps
+RARE_AGES = 0.3  # exponent: how much more a rare age counts than a frequent one
+RARE_LIMITS = (0.6, 2.0)
+
+
+def weigh_ages(ages: np.ndarray) -> np.ndarray:
+    """Let rare ages count more, so that children and the old are learnt too; mean weight is about 1.
+
+    Args:
+        ages: float32 (N, 3); exact ones are weighted by their frequency, smoothed over five years.
+
+    Returns:
+        The same with new weights; those that were 0 stay 0.
+    """
+    exact = (ages[:, 1] - ages[:, 0] < 1) & (ages[:, 2] > 0)
+    if not exact.any():
+        return ages
+    bins = np.clip(np.round(ages[:, 0]), 0, AGES - 1).astype(int)
+    count = np.convolve(np.bincount(bins[exact], minlength=AGES), np.ones(5) / 5, "same") + 1.0
+    weight = (np.median(count[bins[exact]]) / count[bins]) ** RARE_AGES
+    weighted = ages.copy()
+    weighted[exact, 2] *= np.clip(weight[exact], *RARE_LIMITS)
+    return weighted
+
+
+def plan(sources: np.ndarray, settings: FitSettings, steps: int, epoch: int) -> np.ndarray:
+    """Choose the examples of every batch of one epoch.
+
+    Each data set is gone through in a new order each time, every example once before any comes twice. The
+    first one's share of a batch grows over the run as `settings.first_share` says; the others share the rest by
+    their size.
+
+    Args:
+        sources: int (N,), the data set of each example.
+        settings: batch size, seed, number of epochs.
+        steps: batches per epoch.
+        epoch: from 0.
+
+    Returns:
+        int (steps, batch) indices.
+    """
+    size = settings.batch_size
+    every = np.linspace(*settings.first_share, settings.epochs * steps)
+    present = [np.flatnonzero(sources == number) for number in np.unique(sources)]
+    if len(present) == 1:
+        counts = np.full((settings.epochs * steps, 1), size)
+    else:
+        others = np.array([len(pool) for pool in present[1:]], float)
+        shares = np.column_stack([every, (1 - every)[:, None] * others / others.sum()])
+        # Rounding the running sums, not the shares, keeps small data sets from never being drawn.
+        counts = np.diff(np.round(np.cumsum(shares, axis=0) * size), axis=0, prepend=0).astype(int)
+        counts[:, 0] = size - counts[:, 1:].sum(axis=1)
+    start = counts[: epoch * steps].sum(axis=0)
+    here = counts[epoch * steps : (epoch + 1) * steps]
+    streams = [
+        iter(_stream(pool, settings.seed, number, start[number], here[:, number].sum()))
+        for number, pool in enumerate(present)
+    ]
+    rows = [[next(stream) for stream, k in zip(streams, row, strict=True) for _ in range(k)] for row in here]
+    return np.random.default_rng([settings.seed, 1, epoch]).permuted(np.array(rows), axis=1)
+
+
+def _stream(pool: np.ndarray, seed: int, number: int, start: int, count: int) -> np.ndarray:
+    first, last = start // len(pool), (start + count) // len(pool)
+    passes = [np.random.default_rng([seed, 2, number, k]).permutation(pool) for k in range(first, last + 1)]
+    offset = start - first * len(pool)
+    return np.concatenate(passes)[offset : offset + count]
+
+
+@dataclass
+class Run:
+    """A training run between two epochs: all that a checkpoint holds."""
+
+    network: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    epoch: int
+    history: list[dict[str, float]]
+    best: list[np.ndarray] | None = None  # averaged weights of the best epoch
+
+
+def start(settings: FitSettings, architecture: Architecture, steps: int, init: keras.Model | None) -> Run:
+    """Make a network with its optimiser, ready for the first epoch."""
+    keras.utils.set_random_seed(settings.seed)
+    network = build(architecture)
+    if init is not None:
+        network.set_weights(init.get_weights())
+    total = settings.epochs * steps
+    optimizer = keras.optimizers.AdamW(
+        Trapezoid(settings.learning_rate, total, min(WARMUP, total // 10), settings.cooldown),
+        weight_decay=settings.weight_decay,
+        use_ema=True,
+        ema_momentum=settings.averaging,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    network.compile(
+        optimizer,
+        loss={"age": losses.age_loss, "gender": losses.gender_loss},
+        metrics={"age": losses.age_error, "gender": losses.gender_accuracy},
+    )
+    optimizer.build(network.trainable_variables)
+    return Run(network, optimizer, 0, [])
+
+
+def epochs(
+    run: Run,
+    settings: FitSettings,
+    steps: int,
+    train: Examples,
+    validation: Examples,
+    tell: Callable[[int, int, dict[str, float]], None],
+    callbacks: list[keras.callbacks.Callback],
+) -> Iterator[dict[str, float]]:
+    """Train one epoch at a time; between two of them the run can be saved.
+
+    Yields:
+        Loss and metrics of training and validation, by name.
+    """
+    weighted = weigh_ages(train.ages)
+    coarse_until = round(settings.epochs * settings.coarse_share)
+    smaller: np.ndarray | None = None
+    for epoch in range(run.epoch, settings.epochs):
+        coarse = epoch < coarse_until and settings.coarse < settings.crop
+        if coarse and smaller is None:
+            smaller = shrink(train.pixels, round(settings.chip * settings.coarse / settings.crop))
+        elif not coarse:
+            smaller = None
+        side = settings.coarse if coarse else settings.crop
+        pixels = smaller if smaller is not None else train.pixels
+        chosen = plan(train.source, settings, steps, epoch)
+        data = batches.training(
+            pixels, weighted, train.genders, chosen, side, settings.seed * 100_003 + epoch
+        )
+        ticker = keras.callbacks.LambdaCallback(on_train_batch_end=_ticker(tell, epoch, steps))
+        fitted = run.network.fit(
+            data,
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            steps_per_epoch=steps,
+            verbose=0,
+            shuffle=False,
+            callbacks=[ticker, *callbacks],
+        )
+        figures = {"epoch": epoch + 1, "side": side}
+        figures |= {f"train_{name}": float(values[-1]) for name, values in fitted.history.items()}
+        averaged = averaged_weights(run)
+        figures |= validate(averaged, run.network, validation, settings)
+        run.epoch = epoch + 1
+        run.history.append(figures)
+        if not coarse and figures["score"] <= min((h["score"] for h in run.history if h["side"] == side)):
+            run.best = averaged
+        yield figures
+        if stale(run.history, side, settings.patience):
+            return
+
+
+def stale(history: list[dict[str, float]], side: int, patience: int) -> bool:
+    """True when the score has not improved for `patience` epochs at this resolution."""
+    scores = [figures["score"] for figures in history if figures["side"] == side]
+    return len(scores) > patience and min(scores[-patience:]) > min(scores[:-patience])
+
+
+def _ticker(
+    tell: Callable[[int, int, dict[str, float]], None], epoch: int, steps: int
+) -> Callable[..., None]:
+    def tick(batch: int, logs: dict[str, Any] | None = None) -> None:
+        tell(epoch * steps + batch + 1, steps, {k: float(v) for k, v in (logs or {}).items()})
+
+    return tick
+
+
+def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Reduce chips, uint8 (N, S, S, 3), to uint8 (N, side, side, 3), by the mean over areas."""
+    import tensorflow as tf  # noqa: PLC0415 - only data goes through TensorFlow, whatever Keras' backend
+
+    with tf.device("/CPU:0"):
+        parts = [
+            tf.cast(tf.round(tf.image.resize(pixels[i : i + 1024], [side, side], "area")), tf.uint8).numpy()
+            for i in range(0, len(pixels), 1024)
+        ]
+    return np.concatenate(parts)
+
+
+def averaged_weights(run: Run) -> list[np.ndarray]:
+    """The weights averaged over the steps, with the current statistics of normalisation."""
+    now = [keras.ops.convert_to_numpy(variable).copy() for variable in run.network.trainable_variables]
+    run.optimizer.finalize_variable_values(run.network.trainable_variables)
+    averaged = [value.copy() for value in run.network.get_weights()]
+    for variable, value in zip(run.network.trainable_variables, now, strict=True):
+        variable.assign(value)
+    return averaged
+
+
+def validate(
+    weights: list[np.ndarray], network: keras.Model, validation: Examples, settings: FitSettings
+) -> dict[str, float]:
+    """Measure averaged weights on the validation split: MAE in years, gender accuracy, and one score of both."""
+    if not len(validation):
+        return {"score": 0.0}
+    current = network.get_weights()
+    network.set_weights(weights)
+    try:
+        answers = for_inference(network, settings.chip, settings.crop, mirror=False).predict(
+            validation.pixels, batch_size=256, verbose=0
+        )
+    finally:
+        network.set_weights(current)
+    means = answers["age"] @ np.arange(AGES)
+    known = (validation.ages[:, 2] > 0) & (validation.source == 0)
+    low, high = validation.ages[known, 0], validation.ages[known, 1]
+    miss = np.maximum(np.maximum(low - means[known], means[known] - high), 0)
+    sexed = (validation.genders[:, 1] > 0) & (validation.source == 0)
+    right = (answers["gender"][sexed, 0] > 0) == (validation.genders[sexed, 0] > 0.5)
+    mae = float(miss.mean()) if known.any() else 0.0
+    accuracy = float(right.mean()) if sexed.any() else 0.0
+    # 0.1 years weigh as much as half a percent of gender: both are about one standard error on 2,000 faces.
+    return {"validation_mae": mae, "validation_gender": accuracy, "score": mae + 20 * (1 - accuracy)}
+
+
+def save(run: Run, path: Path, identity: dict[str, Any]) -> None:
+    """Write a checkpoint: beside it first, then renamed, so that there is always a whole one."""
+    arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(run.network.variables)}
+    arrays |= {f"o{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(run.optimizer.variables)}
+    arrays |= {f"b{i}": value for i, value in enumerate(run.best or [])}
+    state = {"epoch": run.epoch, "history": run.history, "identity": identity, "best": run.best is not None}
+    arrays["state"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def restore(run: Run, path: Path, identity: dict[str, Any]) -> bool:
+    """Go on from a checkpoint; False where there is none.
+
+    Raises:
+        ModelError: the checkpoint is damaged, or belongs to other data or other settings.
+    """
+    if not path.exists():
+        return False
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            state = json.loads(arrays["state"].tobytes())
+            loaded = {name: arrays[name] for name in arrays.files}
+    except Exception as error:
+        raise ModelError(f"{path} is damaged: {error}", "delete it to start over") from error
+    different = [name for name, value in identity.items() if state["identity"].get(name) != value]
+    if different:
+        raise ModelError(
+            f"{path} belongs to another run: {', '.join(different)} differ",
+            "choose another -o, or delete the checkpoint to start over",
+        )
+    for i, variable in enumerate(run.network.variables):
+        variable.assign(loaded[f"v{i}"])
+    for i, variable in enumerate(run.optimizer.variables):
+        variable.assign(loaded[f"o{i}"])
+    run.epoch, run.history = state["epoch"], state["history"]
+    if state["best"]:
+        run.best = [loaded[f"b{i}"] for i in range(len(run.network.get_weights()))]
+    return True
