@@ -16,8 +16,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDTH = 430.0  # points; a page shows it 360 to 600 CSS pixels wide, so that 10.5 point text stays readable
-SIZE = 10.5  # font, points
+WIDTH = 400.0  # points; a page shows it 360 to 580 CSS pixels wide, so that 11 point text stays readable
+SIZE = 11.0  # font, points
 
 # Stand-ins that matplotlib can draw and the page replaces: unlikely colours → CSS.
 INK, MUTED, LINE, ON = "#010203", "#010204", "#010205", "#010206"
@@ -47,12 +47,13 @@ def histogram(
     y_label: str = "faces",
     colour: str = SERIES[0],
     height: float = 210,
+    width: float = WIDTH,
 ) -> str:
     """How often values fall between the edges `bins` (the last bin includes its right edge)."""
     import numpy as np  # noqa: PLC0415
 
     counts, edges = np.histogram(np.asarray(values, dtype=float), bins=np.asarray(bins, dtype=float))
-    figure, axes = _figure(height)
+    figure, axes = _figure(height, width)
     axes.bar(
         edges[:-1], counts, width=np.diff(edges), align="edge", color=colour, edgecolor=ON, linewidth=0.5
     )

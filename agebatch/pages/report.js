@@ -15,7 +15,8 @@
   let shown = [];
   let page = 0;
 
-  const years = (tenths) => (tenths < 0 ? "–" : (tenths / 10).toFixed(0));
+  // Completed years, so that a face shown as 39 is in the pyramid's band 30–39 and within "to 39".
+  const years = (tenths) => (tenths < 0 ? "–" : String(Math.floor(tenths / 10)));
   const exact = (tenths) => (tenths < 0 ? "–" : (tenths / 10).toFixed(1));
   const percent = (thousandths) => (thousandths < 0 ? "–" : (thousandths / 10).toFixed(1) + " %");
   const file = (face) => data.photos[data.p[face]][1];

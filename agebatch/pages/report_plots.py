@@ -7,6 +7,7 @@ from typing import Any
 from agebatch.pages import plots
 from agebatch.pages.report_numbers import FACES_SHOWN, Numbers
 
+THIRD = 300  # points: these plots stand three in a row
 AGE_BINS = tuple(range(0, 101, 5))
 
 
@@ -74,18 +75,21 @@ def _of_faces(faces: Any, numbers: Numbers) -> dict[str, str]:
             range(50, 101, 5),
             title="Confidence in the gender",
             x_label="confidence, per cent",
+            width=THIRD,
         ),
         "widths": plots.histogram(
             width,
             range(0, widest + 1, max(1, widest // 20)),
             title="Width of the age interval",
             x_label="years",
+            width=THIRD,
         ),
         "scores": plots.histogram(
             100 * faces["face_score"].dropna().to_numpy(),
             _score_bins(faces["face_score"].min()),
             title="Face score",
             x_label="score, per cent",
+            width=THIRD,
         ),
     }
 
