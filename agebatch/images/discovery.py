@@ -9,69 +9,20 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-import re
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from fnmatch import translate
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from agebatch.errors import InputError
 from agebatch.images.formats import SUFFIXES
+from agebatch.images.walk import DEFAULT_EXCLUDE_DIRS, Found, Rules, Skipped, Walk, name_of, place_of
 
-_CLUTTER = """
-    .git .hg .svn .bzr .venv venv node_modules __pycache__ .cache .thumbnails .Trash* lost+found
-    @eaDir @Recycle @Recently-Snapshot #recycle #snapshot .snapshot .snapshots .zfs __MACOSX $RECYCLE.BIN
-"""
-DEFAULT_EXCLUDE_DIRS: tuple[str, ...] = (*_CLUTTER.split(), "System Volume Information")
-"""Folders that hold no photographs of their own: version control, wastebaskets, thumbnails, snapshots."""
+__all__ = ["DEFAULT_EXCLUDE_DIRS", "Found", "Skipped", "Walk", "discover"]
 
+_UNFOLLOWED = "a link to a folder, not followed (see --follow-symlinks)"
 _RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A candidate file.
-
-    `path` is the root as given joined with the path below it; undecodable bytes are surrogate escapes, and
-    one that would begin like a spreadsheet formula begins with `./` instead. A broken link has size 0.
-    """
-
-    path: str
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """Something a person might have expected to be read, and why it isn't."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Walk:
-    """What to look through.
-
-    Globs are `fnmatch` patterns (`*` also matches `/`), matched against the path below the root and against
-    the bare name; `exclude` also keeps whole folders out. Files named in `paths` or `files_from` are always
-    candidates, whatever their suffix or the globs say.
-    """
-
-    paths: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    exclude_dirs: tuple[str, ...] = DEFAULT_EXCLUDE_DIRS
-    hidden: bool = False
-    follow_symlinks: bool = False
-    files_from: str | None = None
-    """A file with one path a line, or NUL-separated where it holds a NUL; `-` is stdin."""
-    never: frozenset[str] = frozenset()
-    """Files and folders of our own (the report, its journal, crops), never scanned."""
-    limit: int | None = None
 
 
 def discover(walk: Walk, on_skip: Callable[[Skipped], None] = lambda skipped: None) -> Iterator[Found]:
@@ -135,7 +86,7 @@ def _merged(
     for path in [*roots, *listed]:
         (folders if _is_folder(path) else files).append(path)
     files = _once(files)
-    rules = _Rules(walk, folders, files, on_skip)
+    rules = Rules(walk, folders, files, on_skip)
     streams = [_files(files, rules)] if files else []
     streams += [_folder(folder, rules) for folder in sorted(set(folders), key=os.fsencode)]
     if len(streams) == 1:
@@ -154,84 +105,14 @@ def _once(files: list[str]) -> list[str]:
     """Sorted, and each file under one name only: the first."""
     by_place: dict[str, str] = {}
     for path in sorted(set(files), key=os.fsencode):
-        by_place.setdefault(_place(path), path)
+        by_place.setdefault(place_of(path), path)
     return list(by_place.values())
 
 
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _place(path: str) -> str:
-    """Where a file's own name lives: links in its folder resolved, but not the file's own link."""
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder or "."), name)
-
-
-class _Rules:
-    """What is wanted, compiled once, and what has been seen."""
-
-    def __init__(
-        self, walk: Walk, folders: list[str], files: Iterable[str], on_skip: Callable[[Skipped], None]
-    ) -> None:
-        self.include = _pattern(walk.include)
-        self.exclude = _pattern(walk.exclude)
-        self.exclude_dirs = _pattern(walk.exclude_dirs)
-        self.hidden = walk.hidden
-        self.follow_symlinks = walk.follow_symlinks
-        self.on_skip = on_skip
-        self.never = {_place(path) for path in walk.never} | {os.path.realpath(path) for path in walk.never}
-        self.never_names = {_name(path) for path in self.never}
-        self.named = {_place(path) for path in files}  # a folder leaves these to the stream of named files
-        self.named_names = {_name(path) for path in self.named}
-        # One folder without followed links can't meet itself, so nothing has to be remembered.
-        self.remember = walk.follow_symlinks or len(folders) > 1
-        self.seen: set[tuple[int, int]] = set()
-
-    def ours(self, path: str, name: str) -> bool:
-        """True for the output and its company."""
-        return name in self.never_names and _place(path) in self.never
-
-    def first_time(self, folder: str) -> bool:
-        """False for a folder that was, or is being, walked under another path: overlaps and link loops."""
-        if not self.remember:
-            return True
-        status = os.stat(folder)
-        key = (status.st_dev, status.st_ino)
-        if key in self.seen:
-            return False
-        self.seen.add(key)
-        return True
-
-    def wanted_folder(self, path: str, below: str, name: str) -> bool:
-        if name.startswith(".") and not self.hidden:
-            return False
-        if self.exclude_dirs and self.exclude_dirs(name):
-            return False
-        if self.exclude and (self.exclude(name) or self.exclude(below)):
-            return False
-        return not self.ours(path, name)
-
-    def wanted_file(self, path: str, below: str, name: str) -> bool:
-        if name.startswith(".") and not self.hidden:
-            return False
-        if self.include and not (self.include(name) or self.include(below)):
-            return False
-        if self.exclude and (self.exclude(name) or self.exclude(below)):
-            return False
-        if name in self.named_names and _place(path) in self.named:
-            return False
-        return not self.ours(path, name)
-
-
-def _pattern(globs: tuple[str, ...]) -> Callable[[str], object] | None:
-    return re.compile("|".join(translate(glob) for glob in globs)).match if globs else None
-
-
-def _files(files: list[str], rules: _Rules) -> Iterator[Found]:
+def _files(files: list[str], rules: Rules) -> Iterator[Found]:
     """Files named one by one. One that is gone is still found, so that the report can say so."""
     for path in files:
-        if rules.ours(path, _name(path)):
+        if rules.ours(path, name_of(path)):
             rules.on_skip(Skipped(path, "it belongs to the output"))
             continue
         try:
@@ -242,7 +123,7 @@ def _files(files: list[str], rules: _Rules) -> Iterator[Found]:
             yield found
 
 
-def _folder(root: str, rules: _Rules) -> Iterator[Found]:
+def _folder(root: str, rules: Rules) -> Iterator[Found]:
     """Depth first with a stack of our own: nesting is limited by the file system, not by Python."""
     top = root if root.endswith("/") else f"{root}/"
     stack = [_entries(root, rules)]
@@ -265,9 +146,11 @@ def _folder(root: str, rules: _Rules) -> Iterator[Found]:
                 found = _unreachable(path)
             if found is not None:
                 yield found
+        elif entry.is_symlink() and rules.wanted_folder(path, below, name) and _is_folder(path):
+            rules.on_skip(Skipped(path, _UNFOLLOWED))
 
 
-def _entries(folder: str, rules: _Rules) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: str, rules: Rules) -> Iterator[os.DirEntry[str]]:
     """Entries in the order that makes whole paths sorted: a folder counts with the slash after its name."""
     try:
         if not rules.first_time(folder):
@@ -279,11 +162,11 @@ def _entries(folder: str, rules: _Rules) -> Iterator[os.DirEntry[str]]:
         return iter(())
 
 
-def _order(entry: os.DirEntry[str], rules: _Rules) -> bytes:
+def _order(entry: os.DirEntry[str], rules: Rules) -> bytes:
     return os.fsencode(entry.name + "/" if _is_walkable(entry, rules) else entry.name)
 
 
-def _is_walkable(entry: os.DirEntry[str], rules: _Rules) -> bool:
+def _is_walkable(entry: os.DirEntry[str], rules: Rules) -> bool:
     try:
         return entry.is_dir(follow_symlinks=rules.follow_symlinks)
     except OSError:
@@ -295,14 +178,14 @@ def _is_candidate(name: str) -> bool:
     return dot >= 0 and name[dot:].lower() in SUFFIXES
 
 
-def _found(path: str, status: os.stat_result, rules: _Rules) -> Found | None:
+def _found(path: str, status: os.stat_result, rules: Rules) -> Found | None:
     """A regular file is found; anything else that looked like a picture is skipped, and never opened."""
     mode = status.st_mode
     if stat.S_ISREG(mode):
         return Found(path, status.st_size, status.st_mtime_ns)
-    kinds = ((stat.S_ISDIR, "a link to a folder (see --follow-symlinks)"), (stat.S_ISFIFO, "a named pipe"))
-    reason = next((text for is_kind, text in kinds if is_kind(mode)), "a socket or device")
-    rules.on_skip(Skipped(path, f"{reason}, not a picture"))
+    kinds = ((stat.S_ISDIR, _UNFOLLOWED), (stat.S_ISFIFO, "a named pipe, not a picture"))
+    reason = next((text for is_kind, text in kinds if is_kind(mode)), "a socket or device, not a picture")
+    rules.on_skip(Skipped(path, reason))
     return None
 
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import stat
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -20,6 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from agebatch.images.colours import to_srgb
 from agebatch.images.formats import HEAD_BYTES, kind
+from agebatch.images.opening import REASONS, one_line, open_regular, quiet, reason_of
 from agebatch.results.schema import Status
 
 try:
@@ -45,14 +39,6 @@ _TURNS = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}
-_REASONS = {
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.ENAMETOOLONG: "the path is too long",
-    errno.ELOOP: "a link that leads back to itself",
-    errno.EIO: "the disk reports an error (EIO)",
-    errno.ESTALE: "the network mount has gone (ESTALE)",
 }
 
 
@@ -126,16 +112,16 @@ def decode(
 ) -> Decoded | Unread:
     """As `read`, but the picture stays Pillow's, which is cheaper to resize and to crop."""
     try:
-        with _quiet(), _opened(path) as file:
+        with quiet(), open_regular(path) as file:
             return _decode(file, side, max_megapixels)
     except _Unreadable as error:
         return error.unread
     except MemoryError:
         return Unread(Status.UNREADABLE, "not enough memory to decode it")
     except OSError as error:
-        return Unread(Status.UNREADABLE, _os_reason(error, path))
+        return Unread(Status.UNREADABLE, reason_of(error, path))
     except Exception as error:  # ValueError for a NUL in a path, and what no one has met yet
-        return Unread(Status.UNREADABLE, _clean(error))
+        return Unread(Status.UNREADABLE, one_line(error))
 
 
 class _Unreadable(Exception):
@@ -146,18 +132,6 @@ class _Unreadable(Exception):
     ) -> None:
         super().__init__(message)
         self.unread = Unread(status, message, *size)
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a regular file, and nothing else: opening a FIFO blocks, opening a device may do anything."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise _Unreadable(Status.UNREADABLE, "not a regular file")
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # swapped in between
-            raise _Unreadable(Status.UNREADABLE, "not a regular file")
-        yield file
 
 
 def _decode(file: BinaryIO, side: int | None, max_megapixels: float) -> Decoded:
@@ -181,9 +155,9 @@ def _decode(file: BinaryIO, side: int | None, max_megapixels: float) -> Decoded:
     except UnidentifiedImageError:
         raise _Unreadable(Status.UNREADABLE, f"damaged {name}: the header makes no sense", size) from None
     except Exception as error:  # decoders raise anything: SyntaxError, KeyError, struct.error, …
-        if isinstance(error, OSError) and error.errno in _REASONS:
+        if isinstance(error, OSError) and error.errno in REASONS:
             raise
-        raise _Unreadable(Status.UNREADABLE, f"damaged {name}: {_clean(error)}", size) from None
+        raise _Unreadable(Status.UNREADABLE, f"damaged {name}: {one_line(error)}", size) from None
 
 
 def _recognised(file: BinaryIO, max_megapixels: float) -> str:
@@ -228,7 +202,7 @@ def _load(image: Image.Image, file: BinaryIO, reduction: int) -> tuple[Image.Ima
     except MemoryError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _REASONS:
+        if isinstance(error, OSError) and error.errno in REASONS:
             raise
         message = TRUNCATED if "truncated" in str(error) else DAMAGED
         if image.format in ("JPEG", "MPO"):
@@ -296,46 +270,6 @@ def _orientation(image: Image.Image) -> int:
 
 def _upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return (size[1], size[0]) if orientation >= 5 else size
-
-
-def _os_reason(error: OSError, path: str | os.PathLike[str]) -> str:
-    if error.errno == errno.ENOENT:
-        return "broken link" if Path(path).is_symlink() else "no such file (gone since it was found)"
-    return _REASONS.get(error.errno or 0, _clean(error))
-
-
-def _clean(error: Exception) -> str:
-    """An exception as one short printable line without file names or addresses."""
-    text = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
-    text = "".join(c if c.isprintable() else " " for c in text.split("<_io", maxsplit=1)[0]).strip()
-    return (text or type(error).__name__)[:120]
-
-
-_quiet_lock = threading.Lock()
-_quiet_depth = 0
-_quiet_saved: warnings.catch_warnings | None = None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No warnings while decoding. The first thread in hides them and the last one out restores them:
-    `catch_warnings` alone, used by several threads, would leave them hidden.
-    """
-    global _quiet_depth, _quiet_saved  # noqa: PLW0603
-    with _quiet_lock:
-        if _quiet_depth == 0:
-            _quiet_saved = warnings.catch_warnings()
-            _quiet_saved.__enter__()
-            warnings.simplefilter("ignore")
-        _quiet_depth += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_depth -= 1
-            if _quiet_depth == 0 and _quiet_saved is not None:
-                _quiet_saved.__exit__(None, None, None)
-                _quiet_saved = None
 
 
 def use_one_thread() -> None:
