@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,10 +79,30 @@ def _visible(c: str) -> str:
     return c.encode("unicode_escape").decode("ascii")
 
 
-def _console(stderr: bool = True) -> Console:
+def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return Console(file=_stream(), highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def keep_apart() -> None:
+    """Give the console a descriptor of its own, so that stderr can be redirected without losing its words."""
+    _stream()
+
+
+def _stream() -> TextIO:
+    stream = sys.stderr
+    try:
+        is_plain = stream.fileno() == 2
+    except (AttributeError, OSError, ValueError):  # captured by a test, or closed
+        return stream
+    return _own_stream() if is_plain else stream
+
+
+@lru_cache(maxsize=1)
+def _own_stream() -> TextIO:
+    encoding = sys.stderr.encoding
+    return os.fdopen(os.dup(2), "w", encoding=encoding, errors="backslashreplace", buffering=1)
 
 
 def _is_terminal() -> bool:
@@ -95,7 +116,7 @@ def event(name: str, message: str = "", level: str = "info", **fields: Any) -> N
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     line = {"time": now, "run": _how.run, "level": level, "event": name, "message": message, **fields}
     text = {key: _utf8(value) if isinstance(value, str) else value for key, value in line.items()}
-    print(json.dumps(text, default=str), file=sys.stderr, flush=True)  # ASCII: no character can act
+    print(json.dumps(text, default=str), file=_stream(), flush=True)  # ASCII: no character can act
 
 
 def _utf8(text: str) -> str:
@@ -184,24 +205,31 @@ class Progress:
     def __init__(self, total: int | None, what: str) -> None:
         self.total, self.what, self.done, self.extra = total, what, 0, ""
         self.started = self._said = time.monotonic()
+        self._first = 0
 
     def advance(self, count: int = 1, extra: str = "") -> None:
         """Count `count` more as done; `extra` is shown behind the rate."""
+        if not self.done:  # the rate of the work, without the time that the start took
+            self.started, self._first = time.monotonic(), count
         self.done += count
         self.extra = extra or self.extra
         self._show()
 
     def rate(self) -> float:
-        """Pieces per second since the start."""
-        return self.done / max(time.monotonic() - self.started, 1e-9)
+        """Pieces per second since the first was done."""
+        return (self.done - self._first) / max(time.monotonic() - self.started, 1e-9)
+
+    def left(self) -> str:
+        """How long the rest takes, for people; empty while that can't be told."""
+        if not self.total or not self.rate():
+            return ""
+        return f"{duration((self.total - self.done) / self.rate())} left"
 
     def line(self) -> str:
         """The progress in one plain line."""
         of = f" of {self.total:,} ({self.done / self.total:.0%})" if self.total else ""
-        parts = [f"{self.done:,}{of} {self.what}", f"{self.rate():.1f} per second"]
-        if self.total and self.done:
-            parts.append(f"{duration((self.total - self.done) / self.rate())} left")
-        return ", ".join([*parts, *filter(None, [self.extra])])
+        parts = [f"{self.done:,}{of} {self.what}", f"{self.rate():.1f} per second", self.left(), self.extra]
+        return ", ".join(filter(None, parts))
 
     def _show(self) -> None:
         now = time.monotonic()
@@ -226,13 +254,14 @@ class _Bar(Progress):
             TextColumn("{task.fields[rate]}", markup=False),
             console=_console(),
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
             refresh_per_second=5,
         )
         self._task = self._bar.add_task("", total=total, what=what, rate="starting")
 
     def _show(self) -> None:
-        left = duration((self.total - self.done) / self.rate()) + " left" if self.total and self.done else ""
-        rate = "  ".join(filter(None, [f"{self.rate():.1f}/s", left, visible(self.extra)]))
+        rate = "  ".join(filter(None, [f"{self.rate():.1f}/s", self.left(), visible(self.extra)]))
         self._bar.update(self._task, completed=self.done, rate=rate)
 
 

@@ -173,9 +173,10 @@ def _above(value: float, floor: float) -> bool:
 class FitSettings:
     """Everything `agebatch fit` can be told. Raises UsageError when a value makes no sense.
 
-    `chip` and `crop` are sides in pixels: of the chips, and of the middle of them that the network sees.
-    The first `coarse_share` of the epochs look at smaller pictures, `coarse` pixels wide: twice the faces a
-    second. The first data set is the one to be good at: its share of each batch grows as `first_share` says.
+    `mirror` averages the answers for a chip and its mirror image. `chip` and `crop` are sides in pixels: of the
+    chips, and of the middle of them that the network sees. The first `coarse_share` of the epochs look at smaller
+    pictures, `coarse` pixels wide: twice the faces a second. The first data set is the one to be good at: its share
+    of each batch grows as `first_share` says.
     """
 
     datasets: tuple[str, ...] = ()
@@ -198,6 +199,7 @@ class FitSettings:
     cooldown: float = 0.35
     weight_decay: float = 0.02
     averaging: float = 0.998
+    mirror: bool = True
 
     def __post_init__(self) -> None:
         for rule, complaint, hint in (

@@ -1,28 +1,38 @@
 """`agebatch fit`: labelled folders in, a model folder out; the same command again goes on where it stopped."""
 
+# ruff: noqa: PLC0415 - TensorFlow is loaded once the input is known to be good
+
 from __future__ import annotations
 
 import csv
 import dataclasses
 import os
+import platform
+import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agebatch import console
+from agebatch import __version__, console
 from agebatch.datasets.examples import Examples, digest, load_examples
+from agebatch.datasets.labelled import parse_dataset
 from agebatch.errors import InputError, OutputError
 from agebatch.settings import FitSettings
 
+if TYPE_CHECKING:
+    from agebatch.model.package import Package
+    from agebatch.model.training import Run
+
 FEWEST = 8  # examples, to train on at all
+SMALL = 1000  # examples; below this a person is warned
 CHECKPOINT = "checkpoint.npz"
-HISTORY = "history.csv"
+HISTORY, CURVES = "history.csv", "curves.png"
 
 
 def run(settings: FitSettings) -> None:
-    """Train, calibrate and package a model.
+    """Train, calibrate, measure and package a model.
 
     Raises:
         InputError: a data set is missing, or too small to train on.
@@ -34,42 +44,201 @@ def run(settings: FitSettings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: {error.strerror}", "choose another -o") from error
+    console.note("reading the data sets")
     examples = load_examples(settings.datasets, settings.chip, settings.limit, console.warn)
     train, validation = (
         examples.take(examples.split == "train"),
         examples.take(examples.split == "validation"),
     )
-    _check(train, settings)
+    _check(train, validation, settings)
 
-    from agebatch.model import devices, training  # noqa: PLC0415 - TensorFlow, once the input is known to be good
-    from agebatch.model.network import Architecture  # noqa: PLC0415
+    from agebatch.model import package, training
+    from agebatch.model.devices import choose
+    from agebatch.model.network import Architecture
 
-    devices.choose(settings.device, settings.precision)
-    architecture = Architecture()
+    device = choose(settings.device, settings.precision)
+    initial = package.load(settings.init) if settings.init else None
+    architecture = Architecture.from_json(initial.card["architecture"]) if initial else Architecture()
     steps = max(1, int((train.source == 0).sum()) // settings.batch_size)
-    run = training.start(settings, architecture, steps, None)
-    identity = {
-        "data": digest(examples.fingerprints),
-        "seed": settings.seed,
-        "batch_size": settings.batch_size,
-    }
-    identity |= {"architecture": architecture.to_json(), "crop": settings.crop, "chip": settings.chip}
-    if training.restore(run, folder / CHECKPOINT, _plain(identity)):
-        console.note(f"going on after epoch {run.epoch} of {settings.epochs}")
-    began = time.monotonic()
-    for figures in training.epochs(run, settings, steps, train, validation, lambda *_: None, []):
-        training.save(run, folder / CHECKPOINT, _plain(identity))
-        _write_history(folder / HISTORY, run.history)
-        print(f"{time.monotonic() - began:.0f}s {figures}", flush=True)
-        began = time.monotonic()
+    state = training.start(settings, architecture, steps, initial.network() if initial else None)
+    identity = _plain(
+        {
+            "data": digest(examples.fingerprints),
+            "seed": settings.seed,
+            "batch_size": settings.batch_size,
+            "architecture": architecture.to_json(),
+            "crop": settings.crop,
+            "chip": settings.chip,
+        }
+    )
+    if training.restore(state, folder / CHECKPOINT, identity):
+        console.note(f"going on after epoch {state.epoch} of {settings.epochs}")
+    console.note(
+        f"{len(train):,} faces to train on, {len(validation):,} to validate; {settings.epochs} epochs of {steps} "
+        f"batches of {settings.batch_size} on {device}"
+    )
+    _train(state, settings, train, validation, folder, identity)
+    made = _package(state, settings, examples, folder, device)
+    console.note(
+        f"model written to {folder}; next: agebatch evaluate {shlex.quote(settings.datasets[0])} "
+        f"--model {shlex.quote(str(made.folder))}"
+    )
 
 
-def _check(train: Examples, settings: FitSettings) -> None:
+def _check(train: Examples, validation: Examples, settings: FitSettings) -> None:
+    named = ", ".join(settings.datasets)
     if len(train) < FEWEST:
         raise InputError(
-            f"{', '.join(settings.datasets)}: {len(train)} examples to train on; {FEWEST} are the least",
-            "name a larger folder",
+            f"{named}: {len(train)} examples to train on; {FEWEST} are the least", "name a larger folder"
         )
+    if not (train.source == 0).any():
+        raise InputError(f"{settings.datasets[0]}: no example to train on", "name a larger folder first")
+    if len(train) < SMALL:
+        console.warn(f"{named}: only {len(train)} examples; the model will know little beyond them")
+    if not len(validation):
+        console.warn("no example fell to the validation split; the model is calibrated on its training data")
+    for what, labels in (("gender", train.genders), ("age", train.ages)):
+        known = labels[labels[:, -1] > 0]
+        if not len(known):
+            console.warn(f"no {what} is labelled: the model's answers about it will mean nothing")
+        elif len(np.unique(known[:, 0])) == 1:
+            console.warn(f"all examples have the same {what}: the model can't learn to tell another")
+
+
+def _train(
+    state: Run,
+    settings: FitSettings,
+    train: Examples,
+    validation: Examples,
+    folder: Path,
+    identity: dict[str, Any],
+) -> None:
+    from agebatch.model import training
+
+    callbacks = []
+    if settings.tensorboard:
+        import keras
+
+        callbacks.append(keras.callbacks.TensorBoard(settings.tensorboard))
+    if state.epoch >= settings.epochs:
+        console.note("the last epoch is done already")
+        return
+    left = (settings.epochs - state.epoch) * state.steps
+    with console.progress(left, "batches") as bar:
+        began = time.monotonic()
+        for figures in training.epochs(state, settings, train, validation, bar.advance, callbacks):
+            figures["seconds"] = round(time.monotonic() - began, 1)
+            began = time.monotonic()
+            try:
+                training.save(state, folder / CHECKPOINT, identity)
+                write_history(folder, state.history)
+            except OSError as error:
+                raise OutputError(
+                    f"{folder}: {error.strerror}", "make room; the same command goes on from the last epoch"
+                ) from error
+            console.note(_line(figures, settings.epochs))
+
+
+def _line(figures: dict[str, float], epochs: int) -> str:
+    said = (
+        f"epoch {figures['epoch']:.0f}/{epochs} at {figures['side']:.0f} px: loss {figures['train_loss']:.3f}"
+    )
+    said += f", training MAE {figures['train_age_age_error']:.2f}"
+    said += f" and gender {figures['train_gender_gender_accuracy']:.1%}"
+    if "validation_mae" in figures:
+        said += f"; validation MAE {figures['validation_mae']:.2f} years, gender {figures['validation_gender']:.1%}"
+    return said
+
+
+def _package(state: Run, settings: FitSettings, examples: Examples, folder: Path, device: str) -> Package:
+    """Calibrate on validation, measure on test, write the model folder."""
+    from agebatch.model import calibration, card, evaluation, package, training
+    from agebatch.model.predictor import Predictor
+
+    weights = state.best or training.averaged_weights(state)
+    described = {
+        "name": folder.resolve().name,
+        "version": __version__,
+        "architecture": state.architecture.to_json(),
+        "parameters": state.network.count_params(),
+        "input": {
+            "chip": settings.chip,
+            "crop": settings.crop,
+            "mirror": settings.mirror,
+            "template": "utkface",
+        },
+        "calibration": calibration.Calibration().to_json(),
+        "data": _data(settings, examples),
+        "training": _training(state, settings, device),
+        "evaluation": [],
+        "history": [],
+    }
+    raw = package.save(folder, weights, described, "being measured\n")
+    predictor = Predictor(raw, device=settings.device, precision=settings.precision)
+    fitted_on = examples.take((examples.split == "validation") & (examples.source == 0))
+    if not len(fitted_on):
+        fitted_on = examples.take(examples.split == "train")
+    labels = evaluation.labels_of(fitted_on)
+    ages, logits = predictor.answers(fitted_on.pixels)
+    exact = np.where(labels.age_low == labels.age_high, labels.age_low, np.nan)
+    fitted = calibration.fit(ages, logits, exact, labels.female)
+    described["calibration"] = fitted.to_json()
+    for number, part in enumerate(described["data"]):
+        test = examples.take((examples.split == "test") & (examples.source == number))
+        if len(test):
+            answers = calibration.apply(fitted, *predictor.answers(test.pixels))
+            described["evaluation"].append({"name": part["name"], **evaluation.evaluate(answers, test)})
+    return package.save(folder, weights, described, card.write(described))
+
+
+def _data(settings: FitSettings, examples: Examples) -> list[dict[str, Any]]:
+    described = []
+    for number, argument in enumerate(settings.datasets):
+        path, framing = parse_dataset(argument)
+        here = examples.source == number
+        counts = {
+            split: int((here & (examples.split == split)).sum()) for split in ("train", "validation", "test")
+        }
+        for split in ("train", "test"):
+            chosen = np.flatnonzero(here & (examples.split == split))
+            counts[f"{split}_digest"] = digest([examples.fingerprints[i] for i in chosen])
+        marks = digest([examples.fingerprints[i] for i in np.flatnonzero(here)])
+        described.append({"name": path.name, "framing": framing, **counts, "digest": marks})
+    return described
+
+
+def _training(state: Run, settings: FitSettings, device: str) -> dict[str, Any]:
+    import keras
+    import tensorflow
+
+    per_epoch = state.steps * settings.batch_size
+    defaults = {field.name: field.default for field in dataclasses.fields(FitSettings)}
+    options = [
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in _plain(settings).items()
+        if name in ("epochs", "batch_size", "learning_rate", "seed", "limit") and value != defaults[name]
+    ]
+    names = " ".join(_public_name(argument) for argument in settings.datasets)
+    return {
+        "command": " ".join(["agebatch fit", names, "-o", Path(settings.output).name, *options]),
+        "settings": {k: v for k, v in _plain(settings).items() if k not in ("datasets", "output", "init")},
+        "init": Path(settings.init).name if settings.init else None,
+        "epochs": state.epoch,
+        "samples": state.epoch * per_epoch,
+        "hours": sum(figures.get("seconds", 0.0) for figures in state.history) / 3600,
+        "device": f"{device}, {os.cpu_count()} cores",
+        "versions": {
+            "agebatch": __version__,
+            "Keras": keras.__version__,
+            "TensorFlow": tensorflow.__version__,
+            "Python": platform.python_version(),
+        },
+    }
+
+
+def _public_name(argument: str) -> str:
+    folder, framing = parse_dataset(argument)
+    return shlex.quote(folder.name if framing == "utkface" else f"{folder.name}:{framing}")
 
 
 def _plain(value: Any) -> Any:
@@ -80,13 +249,43 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def write_history(folder: Path, history: list[dict[str, float]]) -> None:
+    """Write the figures of each epoch as `history.csv` and, drawn, as `curves.png`."""
     names = sorted(
         {name for figures in history for name in figures}, key=lambda name: (name != "epoch", name)
     )
+    temporary = folder / f".{HISTORY}.{os.getpid()}.tmp"
     with temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+    temporary.replace(folder / HISTORY)
+    _draw(folder / CURVES, history)
+
+
+def _draw(path: Path, history: list[dict[str, float]]) -> None:
+    from matplotlib.figure import Figure
+
+    panels = (
+        ("loss", (("train_loss", "training"),)),
+        (
+            "mean absolute error, years",
+            (("train_age_age_error", "training"), ("validation_mae", "validation")),
+        ),
+        (
+            "gender accuracy",
+            (("train_gender_gender_accuracy", "training"), ("validation_gender", "validation")),
+        ),
+    )
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for (name, label), colour in zip(lines, ("#0072b2", "#d55e00"), strict=False):
+            points = [(figures["epoch"], figures[name]) for figures in history if name in figures]
+            axes.plot(*zip(*points, strict=True), color=colour, label=label) if points else None
+        axes.set(title=title, xlabel="epoch")
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(lines) > 1:
+            axes.legend(frameon=False)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.png")
+    figure.savefig(temporary, dpi=110)
     temporary.replace(path)

@@ -9,7 +9,6 @@ are found with: always of the same size, so that every command finds the same gr
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,16 +16,17 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import Image, ImageOps
+from PIL import Image
 
 from agebatch.datasets.labelled import Sample
+from agebatch.faces.alignment import TEMPLATE
+from agebatch.images.reading import Unread, decode
 
 THUMBNAIL = 64  # pixels; side of the grey thumbnails
 CHUNK = 128  # files per task: enough that joblib's own work doesn't count
 
 # Where eyes, nose and mouth corners lie, as fractions of the side: medians of what MTCNN finds in
-# 160 UTKFace chips (200 pixels) and 93 FairFace chips (128 pixels).
-UTKFACE_POINTS = np.array([(59, 58), (137, 58), (98, 104), (61, 136), (133, 136)]) / 200
+# 93 FairFace chips of 128 pixels.
 FAIRFACE_POINTS = np.array([(41, 38), (86, 38), (62, 66), (43, 87), (85, 86)]) / 128
 
 
@@ -53,9 +53,9 @@ def source_box(framing: str) -> tuple[float, float, float, float]:
     if framing == "utkface":
         return 0.0, 0.0, 1.0, 1.0
     here = FAIRFACE_POINTS - FAIRFACE_POINTS.mean(0)
-    there = UTKFACE_POINTS - UTKFACE_POINTS.mean(0)
+    there = TEMPLATE - TEMPLATE.mean(0)
     span = float((here * here).sum() / (here * there).sum())  # of the picture's side, for one chip side
-    left, top = FAIRFACE_POINTS.mean(0) - UTKFACE_POINTS.mean(0) * span
+    left, top = FAIRFACE_POINTS.mean(0) - TEMPLATE.mean(0) * span
     return float(left), float(top), float(left + span), float(top + span)
 
 
@@ -95,28 +95,24 @@ def load_chips(
 
     def read(start: int) -> None:
         for i in range(start, min(start + CHUNK, count)):
-            try:
-                data = (folder / samples[i].file).read_bytes()
-                fingerprints[i] = hashlib.sha256(data).hexdigest()
-                with Image.open(io.BytesIO(data)) as opened:
-                    picture = ImageOps.exif_transpose(opened).convert("RGB")
+            reasons[i], fingerprints[i], picture = _read(folder / samples[i].file)
+            if picture is not None:
                 pixels[i] = _resized(picture, framing, side)
                 thumbnails[i] = _resized(picture, framing, THUMBNAIL).convert("L")
-            except Exception as error:  # a broken decoder may raise anything, MemoryError included
-                reasons[i] = _why(error)
         tell(min(CHUNK, count - start))
 
     threads = Parallel(n_jobs=jobs or os.cpu_count() or 1, prefer="threads")
     threads(delayed(read)(start) for start in range(0, count, CHUNK))
     ok = np.array([not reason for reason in reasons], bool)
-    pixels[~ok] = 0
-    thumbnails[~ok] = 0
     return Chips(pixels, thumbnails, ok, reasons, fingerprints)
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not a picture that can be read"
-    return str(error) or type(error).__name__
+def _read(path: Path) -> tuple[str, str, Image.Image | None]:
+    """Why not, fingerprint, picture. One that is read only in part would teach grey faces: it is left out."""
+    picture = decode(path)
+    reason = picture.message
+    try:
+        fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return reason or str(error.strerror), "", None
+    return reason, fingerprint, None if reason or isinstance(picture, Unread) else picture.image

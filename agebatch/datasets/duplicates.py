@@ -1,9 +1,13 @@
 """Near-duplicates: the same photograph again, recoloured, mirrored, rescaled or with a watermark.
 
 Every picture becomes a unit vector of local contrast: grey 32×32 pixels, each minus the mean and over the
-spread of its neighbourhood, so that brightness, contrast, colour and what all faces have in common drop out.
-The cosine between two such vectors tells duplicates (mostly above 0.8) from look-alikes (mostly below 0.75). All pairs
-are compared, straight and mirrored, as products of matrices: 20,000 pictures take seconds.
+spread of its neighbourhood, so that brightness, contrast, colour and what all faces share drop out. All
+pairs are compared, straight and mirrored, by the cosine of their vectors, as products of matrices.
+
+Measured on 20,070 UTKFace files, against a search over 25 crops of each picture, both mirrorings, and every
+candidate aligned by least squares and compared at 64×64 pixels: 98 % of its 863 groups are found whole; of
+the pairs found here, 95 % are pairs there, and most of the others are one person in one pose twice. On two
+cores 20,000 pictures take 10 seconds, 40,000 half a minute.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-THRESHOLD = 0.8  # least cosine of a duplicate
+THRESHOLD = 0.80  # least cosine of a duplicate; from 0.84 on, look-alikes are one in a thousand
 BLOCK = 2048  # pictures per product of matrices: 16 MB of cosines at a time
 
 
@@ -20,40 +24,46 @@ def groups(pictures: np.ndarray, threshold: float = THRESHOLD) -> list[list[int]
     """Group the pictures that are near-duplicates of each other, directly or through others.
 
     Args:
-        pictures: uint8 (N, 64, 64), grey; black ones (not readable) belong to no group.
+        pictures: uint8 (N, 64, 64), grey, from agebatch.datasets.chips; black ones belong to no group.
         threshold: least cosine of a pair, 0..1.
 
     Returns:
         Groups of two and more indices, each sorted, in the order of their first index.
     """
-    parent = np.arange(len(pictures))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for i, j, _ in pairs(pictures, threshold):
-        one, other = sorted((root(i), root(j)))
-        parent[other] = one
+    first = np.arange(len(pictures))  # the smallest index known of each picture's group
+    for i, j in _pairs(pictures, threshold):
+        first = _joined(first, i, j)
     members: dict[int, list[int]] = {}
-    for i in range(len(pictures)):
-        members.setdefault(root(i), []).append(i)
+    for i, key in enumerate(first.tolist()):
+        members.setdefault(key, []).append(i)
     return [group for group in members.values() if len(group) > 1]
 
 
-def pairs(pictures: np.ndarray, threshold: float = THRESHOLD) -> Iterator[tuple[int, int, float]]:
-    """Give every pair (i < j) of near-duplicates with its cosine, straight or mirrored; maybe twice."""
+def likeness(pictures: np.ndarray) -> np.ndarray:
+    """Compare few pictures, uint8 (N, 64, 64): float32 (N, N), each pair's cosine, straight or mirrored."""
+    straight, mirrored = features(pictures), features(pictures[:, :, ::-1])
+    return np.maximum(straight @ straight.T, straight @ mirrored.T)
+
+
+def _pairs(pictures: np.ndarray, threshold: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give the indices (i, j) of near-duplicates, block by block; a pair may come twice, or as (i, i)."""
     straight, mirrored = features(pictures), features(pictures[:, :, ::-1])
     for start in range(0, len(pictures), BLOCK):
         rows = straight[start : start + BLOCK]
         for other in range(start, len(pictures), BLOCK):
             for columns in (straight, mirrored):
-                cosine = rows @ columns[other : other + BLOCK].T
-                for i, j in np.argwhere(cosine > threshold):
-                    if start + i < other + j:
-                        yield int(start + i), int(other + j), float(cosine[i, j])
+                i, j = np.nonzero(rows @ columns[other : other + BLOCK].T > threshold)
+                yield i + start, j + other
+
+
+def _joined(first: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Unite the groups of i and j; all pairs at once, since a folder of copies has millions of them."""
+    while (apart := first[i] != first[j]).any():
+        i, j = i[apart], j[apart]
+        smaller = np.arange(len(first))
+        np.minimum.at(smaller, np.maximum(first[i], first[j]), np.minimum(first[i], first[j]))
+        first = smaller[first]
+    return first
 
 
 def features(pictures: np.ndarray) -> np.ndarray:

@@ -93,6 +93,11 @@ class Predictor:
                 answers.spread.tolist(),
             )
 
+    def answers(self, chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the network's own answers for an array of chips, uint8 (N, chip, chip, 3): (N, 101) and (N,)."""
+        ages, logits = zip(*self.raw(chips), strict=True)
+        return np.concatenate(ages), np.concatenate(logits)
+
     def raw(self, chips: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Give the network's own answers by batch: age probabilities (N, 101) and gender logits (N,)."""
         source = _Carried(chips)

@@ -98,6 +98,8 @@ class Run:
 
     network: keras.Model
     optimizer: keras.optimizers.Optimizer
+    architecture: Architecture
+    steps: int  # batches per epoch
     epoch: int
     history: list[dict[str, float]]
     best: list[np.ndarray] | None = None  # averaged weights of the best epoch
@@ -123,24 +125,31 @@ def start(settings: FitSettings, architecture: Architecture, steps: int, init: k
         metrics={"age": losses.age_error, "gender": losses.gender_accuracy},
     )
     optimizer.build(network.trainable_variables)
-    return Run(network, optimizer, 0, [])
+    return Run(network, optimizer, architecture, steps, 0, [])
 
 
 def epochs(
     run: Run,
     settings: FitSettings,
-    steps: int,
     train: Examples,
     validation: Examples,
-    tell: Callable[[int, int, dict[str, float]], None],
+    tell: Callable[[int, str], None],
     callbacks: list[keras.callbacks.Callback],
 ) -> Iterator[dict[str, float]]:
     """Train one epoch at a time; between two of them the run can be saved.
 
+    Args:
+        run: from `start`, perhaps restored.
+        settings: of the run.
+        train: what to learn from.
+        validation: what to measure after each epoch.
+        tell: called after each batch with 1 and the running figures, for people.
+        callbacks: Keras' own, such as TensorBoard.
+
     Yields:
         Loss and metrics of training and validation, by name.
     """
-    weighted = weigh_ages(train.ages)
+    weighted, steps = weigh_ages(train.ages), run.steps
     coarse_until = round(settings.epochs * settings.coarse_share)
     smaller: np.ndarray | None = None
     for epoch in range(run.epoch, settings.epochs):
@@ -155,7 +164,7 @@ def epochs(
         data = batches.training(
             pixels, weighted, train.genders, chosen, side, settings.seed * 100_003 + epoch
         )
-        ticker = keras.callbacks.LambdaCallback(on_train_batch_end=_ticker(tell, epoch, steps))
+        ticker = keras.callbacks.LambdaCallback(on_train_batch_end=_ticker(tell, epoch))
         fitted = run.network.fit(
             data,
             epochs=epoch + 1,
@@ -171,7 +180,7 @@ def epochs(
         figures |= validate(averaged, run.network, validation, settings)
         run.epoch = epoch + 1
         run.history.append(figures)
-        if not coarse and figures["score"] <= min((h["score"] for h in run.history if h["side"] == side)):
+        if not coarse and figures["score"] <= min(h["score"] for h in run.history if h["side"] == side):
             run.best = averaged
         yield figures
         if stale(run.history, side, settings.patience):
@@ -184,11 +193,10 @@ def stale(history: list[dict[str, float]], side: int, patience: int) -> bool:
     return len(scores) > patience and min(scores[-patience:]) > min(scores[:-patience])
 
 
-def _ticker(
-    tell: Callable[[int, int, dict[str, float]], None], epoch: int, steps: int
-) -> Callable[..., None]:
+def _ticker(tell: Callable[[int, str], None], epoch: int) -> Callable[..., None]:
     def tick(batch: int, logs: dict[str, Any] | None = None) -> None:
-        tell(epoch * steps + batch + 1, steps, {k: float(v) for k, v in (logs or {}).items()})
+        figures = logs or {}
+        tell(1, f"epoch {epoch + 1}, loss {float(figures.get('loss', 0.0)):.3f}")
 
     return tick
 
@@ -218,7 +226,7 @@ def averaged_weights(run: Run) -> list[np.ndarray]:
 def validate(
     weights: list[np.ndarray], network: keras.Model, validation: Examples, settings: FitSettings
 ) -> dict[str, float]:
-    """Measure averaged weights on the validation split: MAE in years, gender accuracy, and one score of both."""
+    """Measure averaged weights on the validation split: MAE in years, gender accuracy, and a score of both."""
     if not len(validation):
         return {"score": 0.0}
     current = network.get_weights()

@@ -1,12 +1,20 @@
 """The real things behind the stages: child processes, detector and model, loaded when they are needed."""
 
+# ruff: noqa: PLC0415 - TensorFlow is loaded only where there is something to compute
+
 from __future__ import annotations
 
+import hashlib
+import os
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from agebatch.errors import ModelError
+from agebatch.model.package import load, models_dir
+from agebatch.pipeline.hush import hushed
 from agebatch.settings import ScanSettings
 
 
@@ -24,9 +32,56 @@ class Tools:
 
 
 def real_tools(settings: ScanSettings) -> Tools:
-    """The installed detector, the chosen model, and processes that read.
+    """The installed detector, the chosen model, and processes that read; TensorFlow isn't loaded yet.
 
     Raises:
-        ModelError: the model's folder is missing, damaged or not ours.
+        ModelError: the model's folder, or the detector's, is missing, damaged or not ours.
     """
-    raise NotImplementedError
+    package = load(settings.model)
+    detector_folder = models_dir() / "detector"
+    try:
+        card = (detector_folder / "card.json").read_bytes()
+    except OSError as error:
+        raise ModelError(f"the detector is missing: {error}", "install agebatch again") from error
+    weights = package.fingerprint + hashlib.sha256(card).hexdigest()
+    loading = threading.Lock()  # two threads want TensorFlow; the device must be chosen before either uses it
+
+    def readers() -> AbstractContextManager[Any]:
+        from agebatch.workers import Readers
+
+        return Readers(
+            settings.workers or _cores(),
+            settings.largest_preview,
+            settings.max_megapixels,
+            settings.timeout,
+            pre_cropped=package.chip if settings.pre_cropped else None,
+        )
+
+    def detector() -> Any:
+        with loading, hushed():
+            from agebatch.model import devices
+
+            devices.choose(settings.device, settings.precision)
+            from agebatch.faces.detector import Mtcnn
+
+            return Mtcnn.load(
+                detector_folder,
+                min_face=settings.detector_min_face,
+                min_score=settings.min_score,
+                max_faces=settings.max_faces,
+            )
+
+    def predictor() -> Any:
+        with loading, hushed():
+            from agebatch.model.predictor import Predictor
+
+            return Predictor(package, settings.batch_size, settings.device, settings.precision)
+
+    return Tools(f"{package.name}/{settings.fingerprint(weights)}", readers, detector, predictor)
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))  # what this process may use, as under taskset or in a container
+    except AttributeError:
+        return os.cpu_count() or 1

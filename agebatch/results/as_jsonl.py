@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
-from operator import itemgetter
 from typing import Any, BinaryIO
 
 from agebatch.results.layout import Damaged, Key, NotOurs, cells, check_columns, plain
 from agebatch.results.names import decode_path
-from agebatch.results.schema import COLUMNS, NAMES, Row
+from agebatch.results.schema import COLUMNS, NAMES, Row, Value
 
 
 class JsonlWriter:
@@ -29,48 +29,69 @@ class JsonlWriter:
         """Nothing is held back."""
 
 
-def _json_objects(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    decode = json.JSONDecoder().decode
-    for number, line in enumerate(file, start=1):
-        try:
-            values = decode(line.decode("utf-8"))
-            if not isinstance(values, dict):
-                raise ValueError("not an object")
-        except ValueError as error:
-            raise (NotOurs if number == 1 else Damaged)(f"line {number}: {error}") from error
-        yield values
+# A line as we write it, with what a Key needs; escapes in the path and other people's lines are left to json.
+# Inside a JSON string a quote has a backslash before it, so `"faces": ` can't be part of a text.
+_OUR_LINE = re.compile(
+    r'\{"path": "([^"\\]*)", "status": "(\w+)", .*"faces": (\d+|null), .*"file_size": (\d+|null), '
+    r'"file_mtime_ns": (-?\d+|null), "model": "([^"\\]+)", "checksum": (?:null|"(\w+)")\}\n'
+)
+
+
+def _parse(number: int, line: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(line.decode("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
+    except ValueError as error:
+        raise (NotOurs if number == 1 else Damaged)(f"line {number}: {error}") from error
+    if number == 1:
+        check_columns(tuple(values))
+    try:
+        values["path"] = decode_path(values["path"])
+    except (KeyError, TypeError) as error:
+        raise Damaged(f"line {number} has no path") from error
+    return values
 
 
 def read_columns(file: BinaryIO) -> tuple[str, ...]:
     """The columns that the file has; NAMES for a file of no bytes."""
-    return tuple(next(_json_objects(file), NAMES))
+    first = file.readline()
+    return tuple(_parse(1, first)) if first else NAMES
 
 
 def read_rows(file: BinaryIO) -> Iterator[Row]:
     """Every row, typed. Raises NotOurs, Damaged."""
-    floats = [c.name for c in COLUMNS if c.type is float]
-    for number, values in enumerate(_json_objects(file), start=1):
-        if number == 1:
-            check_columns(tuple(values))
-        try:
-            values["path"] = decode_path(values["path"])
-            row = {name: values.get(name) for name in NAMES}
-            for name in floats:
-                if type(row[name]) is int:  # other tools write 31.0 as 31
-                    row[name] = float(row[name])
-        except (KeyError, TypeError) as error:
-            raise Damaged(f"line {number}: {error}") from error
-        yield row
+    kinds = [(c.name, c.type) for c in COLUMNS]
+    for number, line in enumerate(file, start=1):
+        row = _parse(number, line)
+        for name, kind in kinds:
+            value = row.get(name)
+            if type(value) is not kind and value is not None:
+                row[name] = _converted(value, kind, number)
+        yield {name: row.get(name) for name in NAMES}
+
+
+def _converted(value: Any, kind: type, number: int) -> Value:
+    """Other tools write 31.0 as 31, and 640 as 640.0 where a column has gaps."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is int and type(value) is float and value.is_integer():
+        return int(value)
+    raise Damaged(f"line {number}: {value!r} is no {kind.__name__}")
 
 
 def read_keys(file: BinaryIO) -> Iterator[Key]:
     """The Key of every row. Raises NotOurs, Damaged."""
-    pick = itemgetter(*Key._fields[:-1])
-    for number, values in enumerate(_json_objects(file), start=1):
-        if number == 1:
-            check_columns(tuple(values))
+    match = _OUR_LINE.fullmatch
+    for number, line in enumerate(file, start=1):
         try:
-            values["path"] = decode_path(values["path"])
-            yield Key(*pick(values), values.get("checksum"))
-        except (KeyError, TypeError) as error:
-            raise Damaged(f"line {number}: {error}") from error
+            ours = match(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            ours = None  # _parse says what is wrong
+        if ours:
+            path, status, faces, size, mtime, model, checksum = ours.groups()
+            size, mtime, faces = (None if text == "null" else int(text) for text in (size, mtime, faces))
+            yield Key(path, size, mtime, model, status, faces, checksum)
+            continue
+        values = _parse(number, line)
+        yield Key(*(values.get(name) for name in Key._fields))

@@ -77,7 +77,7 @@ class Plan:
 
 class _Known(NamedTuple):
     key: Key
-    rows: list[Row] | None  # only where they may have to be written again
+    rows: list[Row] | None = None  # only where they may have to be written again
 
 
 class Earlier:
