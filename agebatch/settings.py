@@ -219,3 +219,53 @@ class FitSettings:
         ):
             if not rule:
                 raise UsageError(complaint, hint)
+
+
+SPLITS = ("test", "validation", "train", "all")
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Everything `agebatch evaluate` can be told. Raises UsageError when a value makes no sense."""
+
+    dataset: str = ""
+    model: str | None = None
+    split: str = "test"
+    limit: int | None = None
+    output: str | None = None
+    html: str | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise UsageError(f"unknown split {self.split!r}", "one of " + ", ".join(SPLITS))
+        if self.limit is not None and self.limit < 1:
+            raise UsageError("--limit must be at least 1", "--limit 2000")
+        if self.device not in DEVICES:
+            raise UsageError(f"unknown device {self.device!r}", "one of " + ", ".join(DEVICES))
+
+
+FORMATS = {"savedmodel": "", "onnx": ".onnx", "tflite": ".tflite"}
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Everything `agebatch export` can be told. Raises UsageError when a value makes no sense."""
+
+    model: str | None = None
+    format: str | None = None
+    output: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.output:
+            raise UsageError("no output named", "-o age_gender.onnx")
+        if self.format is not None and self.format not in FORMATS:
+            raise UsageError(f"unknown format {self.format!r}", "one of " + ", ".join(FORMATS))
+
+    @property
+    def kind(self) -> str:
+        """The format, by the output's suffix where none is given."""
+        suffix = Path(self.output).suffix.lower()
+        return self.format or next(
+            (name for name, end in FORMATS.items() if end and end == suffix), "savedmodel"
+        )

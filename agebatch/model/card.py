@@ -73,7 +73,8 @@ def _data(card: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _number(figure: dict[str, Any] | None, form: str) -> str:
+def number(figure: dict[str, Any] | None, form: str) -> str:
+    """Write a figure with its 95 % interval for people; `form` "%" makes shares per cent."""
     if not figure or figure["value"] is None or figure["n"] == 0:
         return "–"
     scale = 100 if form == "%" else 1
@@ -114,7 +115,7 @@ def _figures(card: dict[str, Any]) -> str:
             if key in overall:
                 base = overall[key]["baseline"]
                 shown = "" if base is None else f"{base * 100:.1f}" if form == "%" else f"{base:.2f}"
-                lines.append(f"| {title} | {_number(overall[key], form)} | {shown} |")
+                lines.append(f"| {title} | {number(overall[key], form)} | {shown} |")
     return "\n".join(lines) + "\n"
 
 
@@ -132,7 +133,7 @@ def _slices(card: dict[str, Any]) -> str:
         for by in ("age", "wide age", "gender", "gender from 13 on", "ethnicity"):
             for name, figures in evaluation.find(part, by).items():
                 n = max((figure["n"] for figure in figures.values()), default=0)
-                cells = " | ".join(_number(figures.get(key), form) for key, form in used)
+                cells = " | ".join(number(figures.get(key), form) for key, form in used)
                 lines.append(f"| {by.removeprefix('wide ')} {name} | {n} | {cells} |")
         lines.append("")
     return "\n".join(lines)
@@ -151,8 +152,8 @@ def _crossed(card: dict[str, Any]) -> str:
         ]
         for name, figures in evaluation.find(part, by).items():
             n = max(figure["n"] for figure in figures.values())
-            gender = _number(figures.get("gender_accuracy"), "%")
-            lines.append(f"| {name} | {n} | {_number(figures.get(key), form)} | {gender} |")
+            gender = number(figures.get("gender_accuracy"), "%")
+            lines.append(f"| {name} | {n} | {number(figures.get(key), form)} | {gender} |")
         lines += ["", "</details>", ""]
     return "\n".join(lines)
 
