@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 
 from agebatch.results.layout import Damaged, Key, NotOurs, cells, check_columns, plain
@@ -32,8 +33,8 @@ class JsonlWriter:
 # A line as we write it, with what a Key needs; escapes in the path and other people's lines are left to json.
 # Inside a JSON string a quote has a backslash before it, so `"faces": ` can't be part of a text.
 _OUR_LINE = re.compile(
-    r'\{"path": "([^"\\]*)", "status": "(\w+)", .*"faces": (\d+|null), .*"file_size": (\d+|null), '
-    r'"file_mtime_ns": (-?\d+|null), "model": "([^"\\]+)", "checksum": (?:null|"(\w+)")\}\n'
+    r'\{"path": "([^"\\]*)", "status": "(\w+)", .*"faces": (?:(\d+)|null), .*"file_size": (?:(\d+)|null), '
+    r'"file_mtime_ns": (?:(-?\d+)|null), "model": "([^"\\]+)", "checksum": (?:null|"(\w+)")\}\n'
 )
 
 
@@ -83,6 +84,7 @@ def _converted(value: Any, kind: type, number: int) -> Value:
 def read_keys(file: BinaryIO) -> Iterator[Key]:
     """The Key of every row. Raises NotOurs, Damaged."""
     match = _OUR_LINE.fullmatch
+    make = partial(tuple.__new__, Key)
     for number, line in enumerate(file, start=1):
         try:
             ours = match(line.decode("utf-8"))
@@ -90,8 +92,8 @@ def read_keys(file: BinaryIO) -> Iterator[Key]:
             ours = None  # _parse says what is wrong
         if ours:
             path, status, faces, size, mtime, model, checksum = ours.groups()
-            size, mtime, faces = (None if text == "null" else int(text) for text in (size, mtime, faces))
-            yield Key(path, size, mtime, model, status, faces, checksum)
+            whole = size and int(size), mtime and int(mtime)  # None stays None
+            yield make((path, *whole, model, status, faces and int(faces), checksum))
             continue
         values = _parse(number, line)
         yield Key(*(values.get(name) for name in Key._fields))

@@ -88,9 +88,11 @@ def test_two_runs_at_once(tmp_path, expected):
     output = tmp_path / "r.csv"
     with subprocess.Popen(command(output, "slow"), stdout=subprocess.PIPE) as first:
         first.stdout.readline()
+        first.send_signal(signal.SIGSTOP)  # however slow this machine is, the first run isn't over
         second = scan(output)
         assert second.returncode == ExitCode.BUSY
         assert f"process {first.pid}" in second.stderr
+        first.send_signal(signal.SIGCONT)
         first.communicate()
     assert first.returncode == 0
     assert output.read_bytes() == expected[".csv", IMAGES]

@@ -188,6 +188,26 @@ def test_a_report_of_the_first_version_lacks_later_columns(report, rows, monkeyp
     assert {key.checksum for key in read_keys(report)} == {None}
 
 
+def test_json_lines_of_another_kind_are_read_too(tmp_path):
+    report = tmp_path / "r.jsonl"
+    for message in ('"faces": 7, "file_size": 1, ', None):
+        made = [
+            face("a.jpg", message=message, age=31.0),
+            face("b\\x.jpg", message=message),
+            face("c.jpg", faces=2),
+        ]
+        write(report, made)
+        keys = [Key(*(r[name] for name in Key._fields)) for r in made]
+        assert list(read_keys(report)) == keys
+        lines = report.read_text().replace("31.0", "31").splitlines()
+        report.write_text("\n".join(json.dumps(json.loads(line), sort_keys=True) for line in lines))
+        assert list(read_keys(report)) == keys
+        assert list(read_rows(report)) == made
+    report.write_text(report.read_text().replace("31", '"old"', 1))
+    with pytest.raises(OutputError, match="'old' is no float"):
+        list(read_rows(report))
+
+
 def test_an_unknown_ending_says_which_there_are(tmp_path):
     for name in ("report.xlsx", "report", ".csv", "report.csv.gz"):
         with pytest.raises(UsageError) as caught:
