@@ -1,0 +1,326 @@
+"""MTCNN's cascade over a batch as one TensorFlow graph: proposals, refinement, output; traced once for all sizes.
+
+Boxes here are `y0, x0, y1, x1` in pixels of the working picture (octave 0 of the canvas), coordinates continuous.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from agebatch.faces import networks
+from agebatch.faces.canvas import OCTAVES
+from agebatch.faces.networks import FINAL, REFINED, WINDOW, Weights
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+GREY = 127.5  # what the networks see as nothing
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Thresholds and sizes of the three stages, as the detector's card gives them."""
+
+    stride: int  # pixels between proposals in a level
+    proposal_score: float
+    proposal_overlap: float  # intersection over union above which the lower score goes
+    most_windows: int  # per picture, before suppression
+    most_proposals: int  # per picture, after it: what the second network sees at most
+    refined_score: float
+    refined_overlap: float
+    most_refined: int  # per picture: what the third network sees at most
+    refine_chunk: int  # crops at a time, the last chunk padded
+    final_score: float
+    final_overlap: float  # intersection over the smaller one's area
+    final_chunk: int
+
+    @classmethod
+    def from_card(cls, card: Mapping) -> Limits:
+        """Read them from a detector's card."""
+        first, second, third = card["proposals"], card["refinement"], card["output"]
+        return cls(
+            stride=first["stride"],
+            proposal_score=first["score"],
+            proposal_overlap=first["overlap"],
+            most_windows=first["most_windows"],
+            most_proposals=first["most"],
+            refined_score=second["score"],
+            refined_overlap=second["overlap"],
+            most_refined=second["most"],
+            refine_chunk=second["chunk"],
+            final_score=third["score"],
+            final_overlap=third["overlap_of_smaller"],
+            final_chunk=third["chunk"],
+        )
+
+
+class Found(NamedTuple):
+    """What the graph returns: N faces of the whole batch, unordered, and per-picture signs."""
+
+    picture: tf.Tensor  # (N,) int32
+    boxes: tf.Tensor  # (N, 4) y0, x0, y1, x1
+    scores: tf.Tensor  # (N,)
+    points: tf.Tensor  # (N, 5, 2) x, y
+    capped: tf.Tensor  # (B,) bool: more candidates than a stage takes
+    counts: tf.Tensor  # (3,) int32: windows, proposals, refined, over the batch
+
+
+class Source(NamedTuple):
+    """Where pictures lie in a canvas (see `agebatch.faces.canvas.fill`)."""
+
+    canvas: tf.Tensor  # uint8 (B, height, width, 3)
+    corners: tf.Tensor  # (OCTAVES, 2) y, x
+    sizes: tf.Tensor  # (B, OCTAVES, 2) height, width
+
+
+def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace):
+    """Make the function `canvas, corners, sizes, scales, level -> Found`.
+
+    `scales` (B,) float32 maps a picture to its finest pyramid level, `level` (2,) int32 is that level's height and
+    width, the same for all. `on_trace` is called whenever TensorFlow traces the function.
+    """
+    import tensorflow as tf
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, None, 3), tf.uint8),
+            tf.TensorSpec((OCTAVES, 2), tf.int32),
+            tf.TensorSpec((None, OCTAVES, 2), tf.int32),
+            tf.TensorSpec((None,), tf.float32),
+            tf.TensorSpec((2,), tf.int32),
+        ],
+        autograph=False,
+    )
+    def detect(canvas, corners, sizes, scales, level):
+        on_trace()
+        source = Source(canvas, tf.cast(corners, tf.float32), tf.cast(sizes, tf.float32))
+        batch = tf.shape(canvas)[0]
+        picture, boxes, scores = _proposals(source, scales, level, pnet, limits)
+        windows = tf.size(scores)
+        boxes, scores, crowded = _per_picture(batch, picture, boxes, scores, limits.most_windows)
+        picture, boxes, _, many = _suppress(boxes, scores, limits.proposal_overlap, limits.most_proposals)
+        proposals = tf.size(picture)
+
+        def second(index, box):
+            return networks.refine(_crops(source, index, box, REFINED), rnet)
+
+        boxes = _square(boxes)
+        offsets = _chunked(second, picture, boxes, limits.refine_chunk, 5)
+        kept = tf.where(offsets[:, 4] > _logit(limits.refined_score))[:, 0]
+        picture, boxes, offsets = (tf.gather(t, kept) for t in (picture, boxes, offsets))
+        boxes, scores, _ = _per_picture(
+            batch, picture, _moved(boxes, offsets[:, :4]), tf.sigmoid(offsets[:, 4]), limits.most_proposals
+        )
+        picture, boxes, _, more = _suppress(boxes, scores, limits.refined_overlap, limits.most_refined)
+        refined = tf.size(picture)
+
+        def third(index, box):
+            return networks.finish(_crops(source, index, box, FINAL), onet)
+
+        boxes = _square(boxes)
+        output = _chunked(third, picture, boxes, limits.final_chunk, 15)
+        kept = tf.where(output[:, 14] > _logit(limits.final_score))[:, 0]
+        picture, boxes, output = (tf.gather(t, kept) for t in (picture, boxes, output))
+        scores = tf.sigmoid(output[:, 14])
+        points = _points(boxes, output[:, 4:14])
+        boxes = _moved(boxes, output[:, :4])
+        kept = _suppress_contained(picture, boxes, scores, limits.final_overlap)
+        picture, boxes, scores, points = (tf.gather(t, kept) for t in (picture, boxes, scores, points))
+        counts = tf.stack([windows, proposals, refined])
+        return Found(picture, boxes, scores, points, crowded | many | more, counts)
+
+    return detect
+
+
+def _proposals(source: Source, scales, level, weights: Weights, limits: Limits):
+    # Level k + 2 is level k halved, so only the two finest are resampled. The loop body is traced once, whatever
+    # the number of levels.
+    import tensorflow as tf
+
+    fine = _resampled(source, scales, level)
+    half = tf.cast(tf.math.ceil(tf.cast(level, tf.float32) * math.sqrt(0.5)), tf.int32)
+    coarse = _resampled(source, scales * np.float32(math.sqrt(0.5)), half)
+    head = weights.heads_together()
+    slack = limits.stride - 1  # a window may overhang the right and lower edge by this, or faces there are missed
+    found = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False, element_shape=(None, 6))
+
+    def more(_, fine, coarse, scale, found):
+        return tf.reduce_max(tf.shape(fine)[1:3]) >= WINDOW
+
+    def step(k, fine, coarse, scale, found):
+        inside = tf.math.floor(source.sizes[:, 0] * scale[:, None] + 1e-3)  # (B, 2) pixels of this level
+        pixels = fine * _within(inside, tf.shape(fine)[1:3])
+        short = tf.maximum(slack, WINDOW - tf.shape(fine)[1:3])
+        padded = tf.pad(pixels, tf.stack([(0, 0), (0, short[0]), (0, short[1]), (0, 0)]))
+        x = networks.proposal_features(padded, weights, limits.stride)
+        score = tf.tensordot(x, head.kernel[:, 4], 1) + head.bias[4]
+        reach = inside + (slack - WINDOW)  # the last corner of a window
+        rows = tf.cast(tf.range(tf.shape(x)[1]) * limits.stride, tf.float32) <= reach[:, :1]
+        columns = tf.cast(tf.range(tf.shape(x)[2]) * limits.stride, tf.float32) <= reach[:, 1:]
+        good = (score > _logit(limits.proposal_score)) & rows[:, :, None] & columns[:, None, :]
+        cells = tf.where(good)
+        values = tf.gather_nd(x, cells)
+        offsets = tf.matmul(values, head.kernel[:, :4]) + head.bias[:4]
+        corner = tf.cast(cells[:, 1:] * limits.stride, tf.float32)
+        window = tf.concat([corner, corner + WINDOW], axis=1)
+        to_picture = 1 / tf.gather(scale, cells[:, 0])[:, None]
+        boxes = (window + WINDOW * _yxyx(offsets)) * to_picture
+        rows_found = tf.concat(
+            [tf.cast(cells[:, :1], tf.float32), boxes, tf.gather_nd(score, cells)[:, None]], axis=1
+        )
+        next_level = tf.nn.avg_pool2d(pixels, 2, 2, "SAME")
+        return k + 1, coarse, next_level, scale * np.float32(math.sqrt(0.5)), found.write(k, rows_found)
+
+    any_size = tf.TensorShape((None, None, None, 3))
+    *_, found = tf.while_loop(
+        more,
+        step,
+        (0, fine, coarse, scales, found),
+        shape_invariants=(tf.TensorShape(()), any_size, any_size, tf.TensorShape((None,)), tf.TensorShape(None)),
+        parallel_iterations=1,
+    )
+    rows = found.concat()
+    return tf.cast(rows[:, 0], tf.int32), rows[:, 1:5], tf.sigmoid(rows[:, 5])
+
+
+def _resampled(source: Source, scales, level):
+    # From the octave that is once to twice as fine: bilinear sampling then reads nearly every pixel.
+    import tensorflow as tf
+
+    size = tf.cast(level, tf.float32)
+    whole = tf.concat([tf.zeros_like(source.sizes[:, 0]), size / scales[:, None]], axis=1)
+    octave = tf.math.floor(-tf.math.log(scales) / math.log(2) + 1e-3)
+    index = tf.range(tf.shape(scales)[0])
+    return _sampled(source, index, whole, octave, level) - GREY
+
+
+def _sampled(source: Source, picture, boxes, octave, size):
+    # crop_and_resize counts from pixel centres and in fractions of (canvas - 1).
+    import tensorflow as tf
+
+    octave = tf.clip_by_value(octave, 0, OCTAVES - 1)
+    corner = tf.gather(source.corners, tf.cast(octave, tf.int32))  # (N, 2)
+    boxes = boxes * tf.pow(2.0, -octave)[:, None]
+    step = (boxes[:, 2:] - boxes[:, :2]) / tf.cast(size, tf.float32)
+    low = corner + boxes[:, :2] + step / 2 - 0.5
+    high = corner + boxes[:, 2:] - step / 2 - 0.5
+    last = tf.cast(tf.shape(source.canvas)[1:3] - 1, tf.float32)
+    return tf.image.crop_and_resize(
+        source.canvas, tf.concat([low / last, high / last], axis=1), picture, size, extrapolation_value=GREY
+    )
+
+
+def _crops(source: Source, picture, boxes, side: int):
+    # (N, side, side, 3) difference from grey; what lies outside the picture is grey.
+    import tensorflow as tf
+
+    length = boxes[:, 2] - boxes[:, 0]
+    octave = tf.math.floor(tf.math.log(tf.maximum(length, 1) / side) / math.log(2) + 1e-3)
+    crops = _sampled(source, picture, boxes, octave, tf.constant([side, side])) - GREY
+    centres = (np.arange(side, dtype=np.float32) + 0.5) / side
+    limit = tf.gather(source.sizes[:, 0], picture)
+    y = boxes[:, 0, None] + length[:, None] * centres
+    x = boxes[:, 1, None] + length[:, None] * centres
+    inside_y = tf.cast((y > 0) & (y < limit[:, :1]), tf.float32)
+    inside_x = tf.cast((x > 0) & (x < limit[:, 1:]), tf.float32)
+    return crops * (inside_y[:, :, None] * inside_x[:, None, :])[..., None]
+
+
+def _within(inside, size):
+    import tensorflow as tf
+
+    rows = tf.cast(tf.range(size[0]), tf.float32) < inside[:, :1]
+    columns = tf.cast(tf.range(size[1]), tf.float32) < inside[:, 1:]
+    return tf.cast(rows[:, :, None] & columns[:, None, :], tf.float32)[..., None]
+
+
+def _per_picture(batch, picture, boxes, scores, most: int):
+    # (N, …) of all pictures to (B, most, …), best first; the rest is dropped and the picture marked.
+    import tensorflow as tf
+
+    order = tf.argsort(scores, direction="DESCENDING", stable=True)
+    order = tf.gather(order, tf.argsort(tf.gather(picture, order), stable=True))
+    picture, boxes, scores = (tf.gather(t, order) for t in (picture, boxes, scores))
+    counts = tf.math.bincount(picture, minlength=batch, maxlength=batch)
+    rank = tf.range(tf.size(picture)) - tf.gather(tf.cumsum(counts, exclusive=True), picture)
+    fits = tf.where(rank < most)[:, 0]
+    place = tf.stack([tf.gather(picture, fits), tf.gather(rank, fits)], axis=1)
+    width = tf.minimum(most, tf.maximum(1, tf.reduce_max(counts)))
+    table = tf.scatter_nd(place, tf.gather(boxes, fits), tf.stack([batch, width, 4]))
+    return table, tf.scatter_nd(place, tf.gather(scores, fits), tf.stack([batch, width])), counts > most
+
+
+def _suppress(boxes, scores, overlap: float, most: int):
+    # Greedy suppression of each picture by itself: (B, K, 4), (B, K) to (N,), (N, 4), (N,), and (B,) "was cut off".
+    import tensorflow as tf
+
+    boxes, scores, _, counts = tf.image.combined_non_max_suppression(
+        boxes[:, :, None], scores[..., None], most + 1, most + 1, overlap, 1e-6, clip_boxes=False
+    )
+    places = tf.where(tf.sequence_mask(tf.minimum(counts, most), most + 1))
+    return tf.cast(places[:, 0], tf.int32), tf.gather_nd(boxes, places), tf.gather_nd(scores, places), counts > most
+
+
+def _suppress_contained(picture, boxes, scores, overlap: float):
+    # Overlap over the smaller area: a box inside another goes, however small. Few boxes are left here.
+    import tensorflow as tf
+
+    low = tf.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = tf.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = tf.reduce_prod(tf.maximum(high - low, 0), axis=-1)
+    area = tf.reduce_prod(tf.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6), axis=-1)
+    ratio = shared / tf.minimum(area[:, None], area[None])
+    ratio *= tf.cast(picture[:, None] == picture[None], tf.float32)
+    return tf.image.non_max_suppression_overlaps(ratio, scores, tf.maximum(1, tf.size(scores)), overlap)
+
+
+def _chunked(network, picture, boxes, chunk: int, columns: int):
+    # Chunks of one size, the last one padded: memory is bounded, and the kernels see one shape.
+    import tensorflow as tf
+
+    count = tf.size(picture)
+    short = -count % chunk
+    picture = tf.reshape(tf.pad(picture, [(0, short)]), (-1, chunk))
+    boxes = tf.reshape(tf.pad(boxes, [(0, short), (0, 0)]), (-1, chunk, 4))
+    result = tf.map_fn(
+        lambda pair: tf.ensure_shape(network(*pair), (chunk, columns)),
+        (picture, boxes),
+        fn_output_signature=tf.TensorSpec((chunk, columns), tf.float32),
+        parallel_iterations=1,
+    )
+    return tf.reshape(result, (-1, columns))[:count]
+
+
+def _square(boxes):
+    import tensorflow as tf
+
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = tf.reduce_max(boxes[:, 2:] - boxes[:, :2], axis=1, keepdims=True) / 2
+    return tf.concat([centre - half, centre + half], axis=1)
+
+
+def _moved(boxes, offsets):
+    return boxes + _yxyx(offsets) * (boxes[:, 2:3] - boxes[:, :1])  # square boxes: one side for both directions
+
+
+def _yxyx(offsets):
+    import tensorflow as tf
+
+    return tf.gather(offsets, [1, 0, 3, 2], axis=1)  # the networks answer x0, y0, x1, y1
+
+
+def _points(boxes, offsets):
+    import tensorflow as tf
+
+    side = boxes[:, 2:3] - boxes[:, :1]
+    return tf.stack([boxes[:, 1:2] + offsets[:, :5] * side, boxes[:, :1] + offsets[:, 5:] * side], axis=-1)
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
