@@ -55,6 +55,7 @@ class ScanSettings:
     annotate: str | None = None
     save_crops: str | None = None
     sidecar: str | None = None
+    keyword_prefix: str = "agebatch"
     html: str | None = None
     dry_run: bool = False
     fresh: bool = False

@@ -123,7 +123,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("error", "code"), ERRORS)
 def test_every_error_has_its_exit_code(monkeypatch, error, code):
-    def fail(settings):
+    def fail(settings, **_):
         raise error
 
     monkeypatch.setattr(command, "run", fail)
@@ -131,7 +131,7 @@ def test_every_error_has_its_exit_code(monkeypatch, error, code):
 
 
 def test_an_error_says_what_and_what_to_try(monkeypatch):
-    def fail(settings):
+    def fail(settings, **_):
         raise errors.InputError("no \x1b[31mfolder", "make one")
 
     monkeypatch.setattr(command, "run", fail)
@@ -147,7 +147,7 @@ def _process(code, **more):
 def test_a_bug_is_1_and_shows_where():
     code = (
         "import sys; sys.argv = ['agebatch', 'scan', 'x', '-o', 'r.csv']\n"
-        "from agebatch.commands import scan; scan.run = lambda settings: 1 / 0\n"
+        "from agebatch.commands import scan; scan.run = lambda settings, **_: 1 / 0\n"
         "from agebatch.cli import main; main()"
     )
     process = _process(code)
@@ -161,7 +161,7 @@ def test_signals_end_the_program_with_their_code(number, code):
     process = _process(
         "import sys, time; sys.argv = ['agebatch', 'scan', 'x', '-o', 'r.csv']\n"
         "from agebatch.commands import scan\n"
-        "scan.run = lambda settings: (print('ready', flush=True), time.sleep(60))\n"
+        "scan.run = lambda settings, **_: (print('ready', flush=True), time.sleep(60))\n"
         "from agebatch.cli import main; main()"
     )
     assert process.stdout.readline() == "ready\n"

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 import agebatch
 from agebatch import console
-from agebatch.cli import scan
+from agebatch.cli import report, scan
 from agebatch.errors import AgebatchError, ExitCode, Interrupted
 
 
@@ -74,7 +74,7 @@ def _root(
     pass
 
 
-for verb in (scan,):
+for verb in (scan, report):
     verb.add_to(app)
 
 

@@ -70,6 +70,15 @@ def scan(
             "--sidecar", panel=OUTPUT, metavar="xmp", help="Also face regions beside each photo, for digiKam."
         ),
     ] = Default.sidecar,
+    keyword_prefix: Annotated[
+        str,
+        _option(
+            "--keyword-prefix",
+            panel=OUTPUT,
+            metavar="WORD",
+            help="Top of the sidecars' keywords: WORD|age|30-39.",
+        ),
+    ] = Default.keyword_prefix,
     output_inside: Annotated[
         bool,
         _option(
@@ -221,6 +230,7 @@ def scan(
         annotate=annotate,
         save_crops=save_crops,
         sidecar=sidecar,
+        keyword_prefix=keyword_prefix,
         html=html,
         dry_run=dry_run,
         fresh=fresh,
@@ -235,4 +245,10 @@ def scan(
     )
     from agebatch.commands.scan import run  # noqa: PLC0415 - only now, so that --help stays quick
 
-    run(settings)
+    run(settings, write_page=_write_page)
+
+
+def _write_page(results: str, page: str) -> None:
+    from agebatch.commands.report import write_report  # noqa: PLC0415
+
+    write_report(results, page)

@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,22 @@ from agebatch.results.schema import Row
 from agebatch.settings import ScanSettings
 
 
-def run(settings: ScanSettings, make_tools: Callable[[ScanSettings], Tools] | None = None) -> None:
-    """Scan as `settings` say; `make_tools` gives the detector, the model and the processes that read.
+def run(
+    settings: ScanSettings,
+    make_tools: Callable[[ScanSettings], Tools] | None = None,
+    write_page: Callable[[str, str], None] | None = None,
+) -> None:
+    """Scan as `settings` say.
+
+    Args:
+        settings: everything that was asked for.
+        make_tools: gives the detector, the model and the processes that read; the real ones if left out.
+        write_page: makes a page from a report, for `--html`.
 
     Raises:
         AgebatchError: whatever ends the run; what was finished is kept.
     """
-    extras = Extras(settings)  # refuses folders that would be scanned as photographs next time
+    extras = Extras(settings, write_page)  # refuses folders that would be scanned as photographs next time
     tools = (make_tools or real_tools)(settings)
     account = Account(settings, tools.model)
     try:
@@ -54,6 +64,8 @@ def run(settings: ScanSettings, make_tools: Callable[[ScanSettings], Tools] | No
     except BaseException as error:
         account.close(error)
         raise
+    finally:
+        extras.close()
     account.close(None)
 
 
@@ -93,8 +105,7 @@ class _Scan:
             journal.remove()
         elif settings.strict:
             account.tally.images.update(_statuses(settings.output))
-        self.extras.after(settings.output, plan.carried)
-        account.say_end(self.extras.made)
+        account.say_end(self.extras.after(settings.output, plan.carried))
 
     def _to_stdout(self) -> None:
         found = list(self._found())
@@ -102,7 +113,7 @@ class _Scan:
             raise self._nothing()
         with open_writer("-") as report:
             self._compute(found, len(found), lambda rows: report.write(self.account.tally.over(rows)))
-        self.account.say_end(self.extras.made)
+        self.account.say_end(self.extras.after("-", carried=0))
 
     def _show_plan(self) -> None:
         if not self.settings.output or self.settings.to_stdout:
@@ -145,7 +156,7 @@ class _Scan:
             except OutputError:
                 raise  # there is no place to keep anything
             except BaseException:
-                shard.close()
+                shard.close(hurry=True)
                 raise
             finally:
                 chain.stop()
@@ -220,26 +231,29 @@ class _Shard:
         self._settings = settings
         self._keep = keep
         self._extras = extras
-        self._rows: list[Row] = []
-        self._images = 0
+        self._photos: list[tuple[list[Row], Future[None] | None]] = []
         self._since = time.monotonic()
 
     def add(self, finished: Finished) -> None:
-        self._extras.add(finished)
-        self._rows += finished.rows
-        self._images += 1
+        self._photos.append((finished.rows, self._extras.add(finished)))
         waited = time.monotonic() - self._since
-        if self._images >= self._settings.shard or waited >= self._settings.shard_seconds:
+        if len(self._photos) >= self._settings.shard or waited >= self._settings.shard_seconds:
             self.close()
 
-    def close(self) -> None:
-        """Keep what there is."""
-        self._extras.flush()
-        rows, images = self._rows, self._images
-        self._rows, self._images, self._since = [], 0, time.monotonic()
+    def close(self, *, hurry: bool = False) -> None:
+        """Keep what there is; in a hurry without the photos whose further outputs are still being written."""
+        photos, self._photos, self._since = self._photos, [], time.monotonic()
+        rows: list[Row] = []
+        for index, (of_photo, writing) in enumerate(photos):
+            if writing is not None:
+                if hurry and not (writing.done() and writing.exception() is None):
+                    photos = photos[:index]  # in order: what is behind it is computed again
+                    break
+                writing.result()
+            rows += of_photo
         if rows:
             self._keep(rows)
-            self.stored += images
+            self.stored += len(photos)
 
 
 def _statuses(output: str) -> Counter[str]:

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-
 from agebatch import console
-from agebatch.errors import OutputError, UsageError
+from agebatch.errors import UsageError
 from agebatch.pipeline.chain import Finished
-from agebatch.results.names import encode_path
+from agebatch.results.atomic import output_errors
+from agebatch.results.files import read_rows
+from agebatch.results.schema import Row, Status
 from agebatch.settings import ScanSettings
 
 _LONGEST_NAME = 240  # bytes, of the 255 that file systems allow
+_THREADS = 2
 
 
 class Extras:
-    """The further outputs of one scan. Raises UsageError where one would land among the photographs."""
+    """The further outputs of one scan.
 
-    def __init__(self, settings: ScanSettings) -> None:
+    Each is written per photo, before the photo's rows count as done, so that an interruption loses none.
+
+    Args:
+        settings: what is wanted.
+        write_page: makes the page for `--html` from a report.
+
+    Raises:
+        UsageError: pictures would land among the photographs.
+    """
+
+    def __init__(self, settings: ScanSettings, write_page: Callable[[str, str], None] | None = None) -> None:
         self._settings = settings
-        self.made: list[str] = []
+        self._write_page = write_page
+        self._threads = ThreadPoolExecutor(_THREADS, "extras")
+        self._crops = self._marked = self._sidecars = 0
         for name in filter(None, (settings.annotate, settings.save_crops)):
             if not settings.output_inside:
                 _require_outside(name, settings.paths)
-        self._crops = 0
 
     def never(self) -> frozenset[str]:
         """Our own files and folders, which are never scanned."""
@@ -35,22 +49,57 @@ class Extras:
                self._settings.annotate, self._settings.save_crops)  # fmt: skip
         return frozenset(name for name in own if name and name != "-")
 
-    def add(self, finished: Finished) -> None:
-        """Write what belongs to one photo, before its rows count as done."""
+    def add(self, finished: Finished) -> Future[None] | None:
+        """Begin to write what belongs to one photo; None where there is nothing to wait for."""
+        wanted = (
+            self._settings.save_crops and finished.chips,
+            self._settings.annotate,
+            self._settings.sidecar,
+        )
+        if not any(wanted):
+            return None
+        return self._threads.submit(self._write, finished)
+
+    def after(self, output: str, carried: int) -> list[str]:
+        """Write what belongs to the whole report; gives what was made, for people."""
+        settings, made = self._settings, []
+        if carried and (settings.annotate or settings.sidecar):
+            self._complete(output)
+        if carried and settings.save_crops:
+            console.warn(f"faces of the {carried:,} photographs carried over were not saved (--fresh does)")
+        if settings.save_crops:
+            made.append(f"{console.count(self._crops, 'face')} in {settings.save_crops}")
+        if settings.annotate:
+            made.append(f"{console.count(self._marked, 'marked photograph')} in {settings.annotate}")
+        if settings.sidecar:
+            made.append(console.count(self._sidecars, "sidecar"))
+        if settings.html and self._write_page:
+            self._write_page(output, settings.html)
+            made.append(settings.html)
+        return made
+
+    def close(self) -> None:
+        """Drop what has not begun."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _write(self, finished: Finished) -> None:
         if self._settings.save_crops:
             self._save_crops(finished, Path(self._settings.save_crops))
+        if self._settings.annotate:
+            self._mark(finished.rows, Path(self._settings.annotate))
+        if self._settings.sidecar:
+            self._write_sidecar(finished.rows)
 
-    def flush(self) -> None:
-        """Wait until everything that was added is on the disk."""
-
-    def after(self, output: str, carried: int) -> None:
-        """Write what belongs to the whole report."""
-        if self._settings.save_crops:
-            self.made.append(f"{self._crops:,} faces in {self._settings.save_crops}")
-            if carried:
-                console.warn(
-                    f"faces of the {carried:,} photographs carried over were not saved (--fresh does)"
-                )
+    def _complete(self, output: str) -> None:
+        """Make what is missing for photographs whose rows were carried over."""
+        for path, group in groupby(read_rows(output), key=lambda row: str(row["path"])):
+            rows = list(group)
+            if rows[0]["status"] != Status.OK.value:
+                continue
+            if self._settings.sidecar:
+                self._write_sidecar(rows)
+            if self._settings.annotate and not _marked(Path(self._settings.annotate), path).exists():
+                self._mark(rows, Path(self._settings.annotate))
 
     def _save_crops(self, finished: Finished, folder: Path) -> None:
         from PIL import Image  # noqa: PLC0415
@@ -58,9 +107,38 @@ class Extras:
         for row, chip in zip(finished.rows, finished.chips, strict=False):
             # Lossless: scanned with --pre-cropped it gives the same age.
             target = below(folder, str(row["path"]), f"-{row['face']}.png")
-            picture = Image.fromarray(np.ascontiguousarray(chip))
-            _save(target, lambda file, picture=picture: picture.save(file, "PNG"))
+            _make_folder(target.parent)
+            part = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.part")
+            with output_errors(target):
+                Image.fromarray(chip).save(part, "PNG")
+                part.replace(target)
             self._crops += 1
+
+    def _mark(self, rows: Sequence[Row], folder: Path) -> None:
+        from agebatch.faces.drawing import save_annotated  # noqa: PLC0415
+        from agebatch.images.reading import Unread, read  # noqa: PLC0415
+
+        if rows[0]["status"] != Status.OK.value:
+            return
+        path = str(rows[0]["path"])
+        picture = read(path, max_megapixels=self._settings.max_megapixels)
+        if isinstance(picture, Unread):
+            console.warn(f"{path} can't be marked: {picture.message}", path=path)
+            return
+        target = _marked(folder, path)
+        _make_folder(target.parent)
+        save_annotated(target, picture.pixels, rows, photo=path)
+        self._marked += 1
+
+    def _write_sidecar(self, rows: Sequence[Row]) -> None:
+        from agebatch.results.sidecar import write_sidecar  # noqa: PLC0415
+
+        if Status(str(rows[0]["status"])).is_error:
+            return
+        done = write_sidecar(str(rows[0]["path"]), rows, prefix=self._settings.keyword_prefix)
+        self._sidecars += done.changed
+        if done.problem:
+            console.warn(f"{done.path} was left alone: {done.problem}", path=done.path)
 
 
 def below(folder: Path, path: str, ending: str) -> Path:
@@ -77,24 +155,16 @@ def below(folder: Path, path: str, ending: str) -> Path:
     return folder.joinpath(*folders, name + ending)
 
 
-def _save(target: Path, write: object) -> None:
-    """Write beside the name, then rename; an unfinished file has a hidden name."""
-    part = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            write(file)
-        part.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise OutputError(
-            f"can't write {encode_path(str(target))}: {error.strerror or error}",
-            "free some space, or name another folder",
-        ) from error
+def _marked(folder: Path, path: str) -> Path:
+    return below(folder, path, "" if path.lower().endswith((".jpg", ".jpeg")) else ".jpg")
 
 
-def _require_outside(folder: str, roots: tuple[str, ...]) -> None:
+def _make_folder(folder: Path) -> None:
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _require_outside(folder: str, roots: Iterable[str]) -> None:
     place = Path(os.path.realpath(folder))
     for root in roots:
         if Path(root).is_dir() and place.is_relative_to(os.path.realpath(root)):
