@@ -102,6 +102,7 @@ def save_annotated(
 ) -> None:
     """Write the annotated picture as a JPEG, atomically.
 
+    pixels: the upright picture, also a reduced one: the rows' `width` says of how many pixels the boxes speak.
     photo: the original, for the EXIF worth keeping: date, camera, lens, exposure, author. Not kept are the
     orientation (the copy is upright), the embedded preview (it would show the picture without marks) and the
     place: a copy with faces marked is made to be shown around.
@@ -112,7 +113,9 @@ def save_annotated(
     file = io.BytesIO()
     exif = kept_exif(photo) if photo is not None else Image.Exif()
     # Text on 4:2:0 chroma has coloured fringes.
-    Image.fromarray(annotate(pixels, faces)).save(file, "JPEG", quality=QUALITY, subsampling=0, exif=exif)
+    width = faces[0].get("width") if faces else None
+    marked = annotate(pixels, faces, scale=pixels.shape[1] / float(width) if width else 1.0)
+    Image.fromarray(marked).save(file, "JPEG", quality=QUALITY, subsampling=0, exif=exif)
     with AtomicFile(path) as output:
         output.file.write(file.getvalue())
 
