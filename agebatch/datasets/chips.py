@@ -74,7 +74,7 @@ def _resized(picture: Image.Image, framing: str, side: int) -> Image.Image:
 def load_chips(
     samples: Sequence[Sample],
     folder: Path,
-    side: int,
+    side: int | None,
     framing: str = "utkface",
     *,
     jobs: int | None = None,
@@ -84,12 +84,12 @@ def load_chips(
 
     Args:
         samples: from read_dataset, as are folder and framing.
-        side: of the chips, in pixels.
+        side: of the chips, in pixels; None: only thumbnails and fingerprints are wanted.
         jobs: threads; None: one per core.
         tell: called with the number of files that were just read, from any thread.
     """
     count = len(samples)
-    pixels = np.zeros((count, side, side, 3), np.uint8)
+    pixels = np.zeros((count, side or 0, side or 0, 3), np.uint8)
     thumbnails = np.zeros((count, THUMBNAIL, THUMBNAIL), np.uint8)
     reasons, fingerprints = [""] * count, [""] * count
 
@@ -97,7 +97,8 @@ def load_chips(
         for i in range(start, min(start + CHUNK, count)):
             reasons[i], fingerprints[i], picture = _read(folder / samples[i].file)
             if picture is not None:
-                pixels[i] = _resized(picture, framing, side)
+                if side:
+                    pixels[i] = _resized(picture, framing, side)
                 thumbnails[i] = _resized(picture, framing, THUMBNAIL).convert("L")
         tell(min(CHUNK, count - start))
 

@@ -39,12 +39,6 @@ def groups(pictures: np.ndarray, threshold: float = THRESHOLD) -> list[list[int]
     return [group for group in members.values() if len(group) > 1]
 
 
-def likeness(pictures: np.ndarray) -> np.ndarray:
-    """Compare few pictures, uint8 (N, 64, 64): float32 (N, N), each pair's cosine, straight or mirrored."""
-    straight, mirrored = features(pictures), features(pictures[:, :, ::-1])
-    return np.maximum(straight @ straight.T, straight @ mirrored.T)
-
-
 def _pairs(pictures: np.ndarray, threshold: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give the indices (i, j) of near-duplicates, block by block; a pair may come twice, or as (i, i)."""
     straight, mirrored = features(pictures), features(pictures[:, :, ::-1])
