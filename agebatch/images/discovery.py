@@ -13,7 +13,9 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
+from typing import TypeAlias
 
 from agebatch.errors import InputError
 from agebatch.images.formats import SUFFIXES
@@ -23,6 +25,9 @@ __all__ = ["DEFAULT_EXCLUDE_DIRS", "Found", "Skipped", "Walk", "discover"]
 
 _UNFOLLOWED = "a link to a folder, not followed (see --follow-symlinks)"
 _RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+_Entry: TypeAlias = "tuple[bytes, bool, os.DirEntry[str] | None]"
+_END: _Entry = (b"", False, None)
 
 
 def discover(walk: Walk, on_skip: Callable[[Skipped], None] = lambda skipped: None) -> Iterator[Found]:
@@ -65,10 +70,8 @@ def _listed(source: str | None) -> list[str]:
                 data = file.read()
     except OSError as error:
         raise InputError(f"Can't read the list of files {source}: {error.strerror}") from None
-    if b"\0" in data:
-        lines = data.split(b"\0")
-    else:
-        lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    between = b"\0" if b"\0" in data else b"\n"
+    lines = (line if between == b"\0" else line.removesuffix(b"\r") for line in data.split(between))
     return [_as_given(os.fsdecode(line)) for line in lines if line]
 
 
@@ -102,11 +105,11 @@ def _is_folder(path: str) -> bool:
 
 
 def _once(files: list[str]) -> list[str]:
-    """Sorted, and each file under one name only: the first."""
+    """Sorted, and each file under one name only: the shortest."""
     by_place: dict[str, str] = {}
-    for path in sorted(set(files), key=os.fsencode):
+    for path in sorted(set(files), key=lambda path: (len(path), os.fsencode(path))):
         by_place.setdefault(place_of(path), path)
-    return list(by_place.values())
+    return sorted(by_place.values(), key=os.fsencode)
 
 
 def _files(files: list[str], rules: Rules) -> Iterator[Found]:
@@ -128,13 +131,13 @@ def _folder(root: str, rules: Rules) -> Iterator[Found]:
     top = root if root.endswith("/") else f"{root}/"
     stack = [_entries(root, rules)]
     while stack:
-        entry = next(stack[-1], None)
+        _, is_folder, entry = next(stack[-1], _END)
         if entry is None:
             stack.pop()
             continue
         path, name = entry.path, entry.name
         below = path[len(top) :]
-        if _is_walkable(entry, rules):
+        if is_folder:
             if rules.wanted_folder(path, below, name):
                 if _is_candidate(name):
                     rules.on_skip(Skipped(path, "a folder, looked through as one, not a picture"))
@@ -150,20 +153,20 @@ def _folder(root: str, rules: Rules) -> Iterator[Found]:
             rules.on_skip(Skipped(path, _UNFOLLOWED))
 
 
-def _entries(folder: str, rules: Rules) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: str, rules: Rules) -> Iterator[_Entry]:
     """Entries in the order that makes whole paths sorted: a folder counts with the slash after its name."""
+    entries: list[_Entry] = []
     try:
-        if not rules.first_time(folder):
-            return iter(())
-        with os.scandir(folder) as entries:
-            return iter(sorted(entries, key=lambda entry: _order(entry, rules)))
-    except OSError as error:
+        if rules.first_time(folder):
+            with os.scandir(folder) as listing:
+                for entry in listing:
+                    is_folder = _is_walkable(entry, rules)
+                    key = os.fsencode(f"{entry.name}/" if is_folder else entry.name)
+                    entries.append((key, is_folder, entry))
+    except OSError as error:  # what was listed until then still counts
         rules.on_skip(Skipped(folder, f"the folder can't be listed: {error.strerror}"))
-        return iter(())
-
-
-def _order(entry: os.DirEntry[str], rules: Rules) -> bytes:
-    return os.fsencode(entry.name + "/" if _is_walkable(entry, rules) else entry.name)
+    entries.sort(key=itemgetter(0))
+    return iter(entries)
 
 
 def _is_walkable(entry: os.DirEntry[str], rules: Rules) -> bool:

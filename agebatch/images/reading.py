@@ -31,6 +31,7 @@ TRUNCATED = "truncated, read in part"
 DAMAGED = "damaged, read in part"
 
 _READ_WHOLE = frozenset({"HEIF", "AVIF", "WEBP", "JPEG2000"})  # decoders that want all of the file in memory
+_BLOCK = 16  # pixels; the largest unit that a JPEG is coded in
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -232,8 +233,13 @@ def _load_with_end(file: BinaryIO, name: str, reduction: int) -> Image.Image | N
 
 
 def _is_flat(image: Image.Image) -> bool:
-    """True where every pixel is the same, as in a picture of which nothing was decoded."""
+    """True where all below the first row of blocks is one colour: nothing worth showing was decoded.
+
+    libjpeg fills what is missing with grey, but makes up a first block or two from the end of the file.
+    """
     image.load()
+    if image.height > 2 * _BLOCK:
+        image = image.crop((0, _BLOCK, image.width, image.height))
     extrema = image.getextrema()
     bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
     return all(low == high for low, high in bands)

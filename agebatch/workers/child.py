@@ -22,6 +22,7 @@ import numpy as np
 
 from agebatch.faces import alignment
 from agebatch.images import reading
+from agebatch.images.opening import one_line
 from agebatch.images.reading import Decoded, Unread
 from agebatch.images.resizing import divided, whole_as_chip, within
 from agebatch.results.schema import Status
@@ -85,7 +86,7 @@ class _Desk:
             self.kept_bytes = 0
             return Unread(Status.UNREADABLE, "not enough memory to decode it")
         except Exception as error:
-            return Unread(Status.UNREADABLE, f"{type(error).__name__}: {str(error)[:120]}")
+            return Unread(Status.UNREADABLE, f"{type(error).__name__}: {one_line(error)}")
 
     def _look(self, request: LookRequest) -> LookReply | Unread:
         chip = self.setup.pre_cropped

@@ -45,9 +45,9 @@ class Link:
 
     def __init__(self, slots: int, slot_bytes: int) -> None:
         self.slot_bytes = slot_bytes
-        size = max(slots * slot_bytes, mmap.PAGESIZE)
-        self._descriptor = _anonymous_file(size)
-        self._memory = mmap.mmap(self._descriptor, size)
+        self._size = max(slots * slot_bytes, mmap.PAGESIZE)
+        self._descriptor: int | None = None
+        self._memory: mmap.mmap | None = None
         self._process: subprocess.Popen | None = None
         self._connection: Connection | None = None
 
@@ -58,6 +58,9 @@ class Link:
             ChildLost: it can't be started.
         """
         self.end()
+        if self._descriptor is None or self._memory is None:
+            self._descriptor = _anonymous_file(self._size)
+            self._memory = mmap.mmap(self._descriptor, self._size)
         ours, theirs = socket.socketpair()
         with ours, theirs, tempfile.TemporaryFile() as complaints:
             try:
@@ -75,7 +78,7 @@ class Link:
             self._connection = Connection(ours.detach())
             theirs.close()  # else a child that dies would not be noticed
             try:
-                self._send(Setup(*setup, shared=self._descriptor, shared_bytes=len(self._memory)))
+                self._send(Setup(*setup, shared=self._descriptor, shared_bytes=self._size))
                 self.receive(time.monotonic() + _START_SECONDS, _START_SECONDS)
             except ChildLost as error:
                 complaints.seek(0)
@@ -117,6 +120,7 @@ class Link:
     def preview(self, slot: int, shape: tuple[int, int, int]) -> np.ndarray:
         """A copy of what the child wrote: uint8 (h, w, 3)."""
         count = shape[0] * shape[1] * shape[2]
+        assert self._memory is not None
         view = np.frombuffer(self._memory, np.uint8, count, slot * self.slot_bytes)
         return view.reshape(shape).copy()
 
@@ -138,8 +142,12 @@ class Link:
     def close(self) -> None:
         """End the child and give back the shared memory."""
         self.end()
-        self._memory.close()
-        os.close(self._descriptor)
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _send(self, message: object) -> None:
         assert self._connection is not None
