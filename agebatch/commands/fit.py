@@ -152,10 +152,10 @@ def _line(figures: dict[str, float], epochs: int) -> str:
 
 def _package(state: Run, settings: FitSettings, examples: Examples, folder: Path, device: str) -> Package:
     """Calibrate on validation, measure on test, write the model folder."""
-    from agebatch.model import calibration, card, evaluation, package, training
+    from agebatch.model import calibration, card, evaluation, package
     from agebatch.model.predictor import Predictor
 
-    weights = state.best or training.averaged_weights(state)
+    weights = state.best or state.averaging.weights()
     described = {
         "name": folder.resolve().name,
         "version": __version__,
