@@ -111,8 +111,9 @@ def duplicates_told(one: Explained) -> str:
     if not differ:
         return text
     return text + (
-        f" In the {len(differ):,} groups that surely are one photograph the ages differ by {np.mean(differ):.1f} years on average (median {np.median(differ):g}), by more"
-        f" than 5 years in {np.mean(np.array(differ) > 5):.0%} of them; the gender differs in {gender:,}."
+        f" In the {len(differ):,} groups that surely are one photograph, ages differ by {np.mean(differ):.1f}"
+        f" years on average (median {np.median(differ):g}), by more than 5 years in"
+        f" {np.mean(np.array(differ) > 5):.0%} of them; the gender differs in {gender:,}."
         " That sets a floor: measured against such labels, no model comes out better than they agree."
     )
 
