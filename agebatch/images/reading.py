@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image, UnidentifiedImageError, features
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from agebatch.images.colours import to_srgb
 from agebatch.images.formats import HEAD_BYTES, kind
@@ -22,7 +22,7 @@ except ImportError:  # Pillow before 11.3
     AvifImagePlugin = None
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
-if not features.check("avif") and hasattr(pillow_heif, "register_avif_opener"):
+if AvifImagePlugin is None and hasattr(pillow_heif, "register_avif_opener"):
     pillow_heif.register_avif_opener()
 # Pillow's own limit only warns or raises at fixed sizes; `read` decides from the header for every format.
 Image.MAX_IMAGE_PIXELS = None
