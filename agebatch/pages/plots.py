@@ -371,7 +371,7 @@ def _svg(figure: Any, title: str, description: str) -> str:
     svg = re.sub(r"(font: (?:[a-z0-9]+ )*[\d.]+px )[^;\"]*", r"\1inherit", svg)
     for colour, css in _CSS.items():
         svg = svg.replace(colour, css)
-    return _adopt(svg, title, description)
+    return _adopt(svg, _label(title, 200), _label(description, 1500))
 
 
 def _adopt(svg: str, title: str, description: str) -> str:
@@ -391,6 +391,6 @@ def _adopt(svg: str, title: str, description: str) -> str:
     )
     named = (
         f'<title id="{prefix}t">{html.escape(title)}</title>'
-        f'<desc id="{prefix}d">{html.escape(_label(description, 1500))}</desc>'
+        f'<desc id="{prefix}d">{html.escape(description)}</desc>'
     )
     return re.sub(r">\s+<", "><", re.sub(r" *\n", " ", f"{opening}>{named}{rest}")).strip()

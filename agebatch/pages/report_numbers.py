@@ -99,7 +99,10 @@ class Numbers:
 
 
 def frame_of(rows: Iterable[Row]) -> Any:
-    """The rows as a pandas DataFrame, one row each, with `is_face` and `is_photo` (a photo's first row)."""
+    """The rows as a pandas DataFrame, one row each, with `is_face` and `is_photo` (a photo's first row).
+
+    Paths are encoded as in a report's text: Arrow, behind pandas, holds no undecodable bytes.
+    """
     import pandas as pd  # noqa: PLC0415 - heavy, and on the path of --help
 
     names = (
@@ -110,6 +113,7 @@ def frame_of(rows: Iterable[Row]) -> Any:
     for row in rows:
         for name, values in columns.items():
             values.append(row.get(name))
+    columns["path"] = [encode_path(path) for path in columns["path"]]
     frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
     for name in names:
         if name not in ("path", "status", "message", "gender", "model", "file_size", "file_mtime_ns"):
@@ -212,7 +216,7 @@ def top_folders(folders: list[str]) -> list[str]:
 
 def _folders(photos: Any, faces: Any) -> tuple[list[Group], int]:
     names = top_folders([folder_of(path) for path in photos["path"]])
-    groups = _groups(photos, faces, dict(zip(photos["path"], map(encode_path, names), strict=True)))
+    groups = _groups(photos, faces, dict(zip(photos["path"], names, strict=True)))
     if len(groups) < 2:
         return [], 0
     groups.sort(key=lambda group: (-group.faces, -group.photos, group.name))
@@ -262,7 +266,7 @@ def _reasons(photos: Any) -> list[Reason]:
     for path, status, message in zip(photos["path"], photos["status"], photos["message"], strict=True):
         text = message if isinstance(message, str) and message else "no reason given"
         key = (str(status), _NUMBER.sub("…", text))
-        files.setdefault(key, []).append(encode_path(path))
+        files.setdefault(key, []).append(path)
         texts.setdefault(key, Counter())[text] += 1
     found = [
         Reason(

@@ -13,7 +13,7 @@ import numpy as np
 from agebatch.pages.report_numbers import folder_of
 from agebatch.pages.thumbnails import SIDE, data_uri, square
 from agebatch.pages.uncertainty import doubt
-from agebatch.results.names import encode_path
+from agebatch.results.names import decode_path
 
 MOST_THUMBNAILS = 2000  # about 4 MB of page
 
@@ -29,7 +29,7 @@ def sheet(frame: Any, thumbnails: dict[int, str]) -> dict[str, Any]:
     place = {path: i for i, path in enumerate(photos["path"])}
     folders: dict[str, int] = {}
     listed = [
-        [folders.setdefault(encode_path(folder_of(path)), len(folders)), encode_path(path.rpartition("/")[2])]
+        [folders.setdefault(folder_of(path), len(folders)), path.rpartition("/")[2]]
         for path in photos["path"]
     ]
     return {
@@ -97,7 +97,7 @@ def cut_thumbnails(
 def _cut(beside: Path, path: str, faces: Any) -> dict[int, str] | None:
     from agebatch.images.reading import Picture, read  # noqa: PLC0415 - decoders are slow to load
 
-    file = _find(beside, path, faces.iloc[0])
+    file = _find(beside, decode_path(path), faces.iloc[0])
     if file is None:
         return None
     longer = float(np.nanmax(faces[["width", "height"]].to_numpy(dtype=float)[0]))
