@@ -219,8 +219,9 @@ def _crops(source: Source, picture, boxes, side: int):
     # (N, side, side, 3) difference from grey; what lies outside the picture is grey.
     import tensorflow as tf
 
+    boxes = _grown(boxes, side)
     length = boxes[:, 2] - boxes[:, 0]
-    octave = tf.math.floor(tf.math.log(tf.maximum(length, 1) / side) / math.log(2) + 1e-3)
+    octave = tf.math.floor(tf.math.log(tf.maximum(length, 1) / side) / math.log(2) + SHARP)
     crops = _sampled(source, picture, boxes, octave, tf.constant([side, side])) - GREY
     centres = (np.arange(side, dtype=np.float32) + 0.5) / side
     limit = tf.gather(source.sizes[:, 0], picture)
@@ -229,6 +230,18 @@ def _crops(source: Source, picture, boxes, side: int):
     inside_y = tf.cast((y > 0) & (y < limit[:, :1]), tf.float32)
     inside_x = tf.cast((x > 0) & (x < limit[:, 1:]), tf.float32)
     return crops * (inside_y[:, :, None] * inside_x[:, None, :])[..., None]
+
+
+MARGIN = 2.0
+SHARP = 1e-3
+
+
+def _grown(boxes, side: int):
+    # As in the training of these networks, the outermost samples lie on the box's edge.
+    extra = (boxes[:, 2:] - boxes[:, :2]) * (0.5 * MARGIN / (side - 1))
+    import tensorflow as tf
+
+    return tf.concat([boxes[:, :2] - extra, boxes[:, 2:] + extra], axis=1)
 
 
 def _within(inside, size):
