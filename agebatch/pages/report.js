@@ -188,10 +188,12 @@
   by("last").addEventListener("click", () => step(Infinity));
 
   let waiting = 0;
-  controls.addEventListener("input", () => {
+  const soon = () => {
     clearTimeout(waiting);
     waiting = setTimeout(choose, total > 5000 ? 150 : 0);
-  });
+  };
+  controls.addEventListener("input", soon);
+  controls.addEventListener("change", soon); // some tools set a choice without an input event
   controls.addEventListener("reset", () => setTimeout(choose, 0));
   controls.addEventListener("submit", (event) => event.preventDefault());
 
