@@ -14,6 +14,7 @@
   const number = new Intl.NumberFormat("en");
   let shown = [];
   let page = 0;
+  let answered = null;
 
   // Completed years, so that a face shown as 39 is in the pyramid's band 30–39 and within "to 39".
   const years = (tenths) => (tenths < 0 ? "–" : String(Math.floor(tenths / 10)));
@@ -46,6 +47,10 @@
   }
 
   function choose() {
+    // Leaving a field fires "change" once more: that must not lead back to the first page.
+    const asked = [...controls.elements].map((field) => (field.type === "checkbox" ? field.checked : field.value)).join("\n");
+    if (asked === answered) return;
+    answered = asked;
     const gender = by("gender").value;
     const [young, old] = limits("age-from", "age-to", 10);
     const [low, high] = limits("sure-from", "sure-to", 10);

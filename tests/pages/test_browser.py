@@ -178,6 +178,9 @@ def test_pages_of_faces(opened):
     opened.find_element("id", "next").click()
     assert "Page 2" in opened.find_element("id", "page").text
     assert not opened.find_element("id", "last").is_enabled() and 0 < len(tiles(opened)) < 96
+    opened.find_element("id", "text").send_keys(Keys.TAB)
+    settle(opened)
+    assert "Page 2" in opened.find_element("id", "page").text, "leaving a field is no new question"
     opened.find_element("id", "first").send_keys(Keys.ENTER)
     assert "Page 1" in opened.find_element("id", "page").text and len(tiles(opened)) == 96
 
