@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -11,16 +12,38 @@ import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import agebatch
 from agebatch import console
-from agebatch.cli import report, scan
 from agebatch.errors import AgebatchError, ExitCode, Interrupted
+
+# In the order of a newcomer's interest. The first line of each verb's own help says the same.
+VERBS = {
+    "scan": "Find every face in folders of photographs and write a report.",
+    "report": "Make one page of a report: who is in it, how sure, and what went wrong.",
+    "show": "Show one photograph's faces, and the picture where the terminal can.",
+    "dataset": "Explain labelled faces: counts, duplicates, probably wrong labels.",
+    "fit": "Train a model on labelled faces.",
+    "evaluate": "Measure a model on labelled faces, overall and by group.",
+    "export": "Write a model in another format, and check its answers.",
+}
 
 
 class _Edge(TyperGroup):
-    """Turns every error that a command raises into words on stderr and an exit code."""
+    """Turns every error that a command raises into words on stderr and an exit code.
+
+    A verb's options are made when the verb is called; until then its name and one line stand for it.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=line) for name, line in VERBS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in VERBS:
+            self.commands[args[0]] = _options_of(args[0])
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -54,6 +77,14 @@ app = typer.Typer(
 )
 
 
+def _options_of(verb: str) -> Any:
+    module = importlib.import_module(f"agebatch.cli.{verb}")
+    alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    alone.callback()(lambda: None)
+    module.add_to(alone)
+    return typer.main.get_command(alone).commands[verb]
+
+
 def _forget_stdout() -> None:
     # Its reader has gone (`| head`), which is no news to anybody; Python would complain once more at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,14 +99,13 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, show_envvar=False, help="Say the version and exit."
+        ),
     ] = False,
 ) -> None:
     pass
-
-
-for verb in (scan, report):
-    verb.add_to(app)
 
 
 def main() -> None:

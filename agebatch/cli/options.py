@@ -21,13 +21,19 @@ def _read_config(ctx: typer.Context, path: str | None) -> str | None:
 
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say only warnings and errors.", rich_help_panel=MESSAGES)
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Say only warnings and errors.", show_envvar=False, rich_help_panel=MESSAGES
+    ),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say also the details.", rich_help_panel=MESSAGES)
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Say also the details.", show_envvar=False, rich_help_panel=MESSAGES
+    ),
 ]
 NoProgress = Annotated[
-    bool, typer.Option("--no-progress", help="Show no progress.", rich_help_panel=MESSAGES)
+    bool, typer.Option("--no-progress", help="Show no progress.", show_envvar=False, rich_help_panel=MESSAGES)
 ]
 LogFormat = Annotated[
     str,
@@ -35,6 +41,7 @@ LogFormat = Annotated[
         "--log-format",
         metavar="text|json",
         help="json: one event a line on stderr, each with the id of the run.",
+        show_envvar=False,
         rich_help_panel=MESSAGES,
     ),
 ]
@@ -46,9 +53,9 @@ Config = Annotated[
         envvar="AGEBATCH_CONFIG",
         is_eager=True,
         callback=_read_config,
-        show_envvar=False,
         help="Take options from this TOML file: a table for each verb. The command line and the"
         " variables AGEBATCH_… go before it.",
+        show_envvar=False,
         rich_help_panel=MESSAGES,
     ),
 ]

@@ -143,7 +143,9 @@ def scan(
     ] = "auto",
     min_score: Annotated[
         float,
-        _option("--min-score", panel=FACES, metavar="0..1", help="How sure the detector must be of a face."),
+        _option(
+            "--min-score", panel=FACES, metavar="0.8..1", help="How sure the detector must be of a face."
+        ),
     ] = Default.min_score,
     max_faces: Annotated[
         int,

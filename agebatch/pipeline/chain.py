@@ -104,7 +104,8 @@ class Chain:
     def __init__(self, todo: Iterable[Any], steps: Steps, most: int = 256) -> None:
         self._todo = todo
         self._steps = steps
-        self._most = most
+        # The photos of two detections are always under way: waiting for fewer would be waiting for ourselves.
+        self._most = max(most, 4 * PREVIEWS)
         self._changed = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
         self._owners: deque[_Waiting | None] = deque()  # whose chip each is; None: only there to fill a batch
