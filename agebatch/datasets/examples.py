@@ -101,7 +101,11 @@ def _joined(parts: Sequence[Examples]) -> Examples:
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("pixels", "ages", "genders", "source", "split")
     ]
-    return Examples(*arrays, sum((p.samples for p in parts), []), sum((p.fingerprints for p in parts), []))
+    return Examples(
+        *arrays,
+        [sample for part in parts for sample in part.samples],
+        [fingerprint for part in parts for fingerprint in part.fingerprints],
+    )
 
 
 def _age(sample: Sample) -> tuple[float, float, float]:

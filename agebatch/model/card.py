@@ -140,7 +140,6 @@ def _slices(card: dict[str, Any]) -> str:
 
 
 def _crossed(card: dict[str, Any]) -> str:
-    by = "age × gender × ethnicity"
     lines = ["## Error by age band × gender × ethnicity", ""]
     for part in card["evaluation"]:
         ranged = "mae" not in part["overall"]
@@ -150,7 +149,7 @@ def _crossed(card: dict[str, Any]) -> str:
             f"| group | n | {dict((k, t) for k, t, _ in ROWS)[key]} | gender accuracy, % |",
             "| --- " * 4 + "|",
         ]
-        for name, figures in evaluation.find(part, by).items():
+        for name, figures in evaluation.find(part, evaluation.CROSSED).items():
             n = max(figure["n"] for figure in figures.values())
             gender = number(figures.get("gender_accuracy"), "%")
             lines.append(f"| {name} | {n} | {number(figures.get(key), form)} | {gender} |")

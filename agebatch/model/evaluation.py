@@ -16,6 +16,8 @@ from agebatch.model.calibration import Answers
 from agebatch.model.metrics import Labels
 
 FEWEST = 5  # faces in a slice; fewer say nothing
+CROSSED = "age × gender × ethnicity"
+CROSSED_FIGURES = ("mae", "within_range", "gender_accuracy")  # hundreds of slices: only what they are for
 WIDE_BANDS = (("0-12", 0, 12), ("13-60", 13, 60), ("61+", 61, 200))
 
 

@@ -30,7 +30,7 @@ class Figure:
 
     def to_json(self) -> dict[str, Any]:
         """For reports."""
-        return {key: None if item is None else round(item, 5) for key, item in asdict(self).items()}
+        return {key: None if item is None else round(item, 4) for key, item in asdict(self).items()}
 
 
 @dataclass(frozen=True)
