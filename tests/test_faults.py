@@ -40,7 +40,7 @@ def _end_what_was_started():
     STARTED.clear()
 
 
-def start(*more, pace=0.004, limit=None, output="r.csv"):
+def start(*more, pace=0.004, limit=None, shard=16, output="r.csv"):
     def prepare():
         if limit is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -51,7 +51,7 @@ def start(*more, pace=0.004, limit=None, output="r.csv"):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "FAKE_PACE": str(pace)},
+        env={**os.environ, "FAKE_PACE": str(pace), "FAKE_SHARD": str(shard)},
         preexec_fn=prepare if limit is not None else None,  # noqa: PLW1509 - no threads here
         start_new_session=True,
     )
@@ -156,7 +156,7 @@ SMALL = "--pre-cropped"
 
 
 def test_a_disk_that_is_full_while_the_journal_is_written(whole):
-    assert "can't write" in finish(SMALL, limit=1000, expect=5)
+    assert "can't write" in finish(SMALL, limit=8000, shard=100, expect=5)
     assert not Path("r.csv").exists()
     finish(SMALL, pace=0)
     assert len(Path("r.csv").read_text().splitlines()) == PHOTOS + 2
