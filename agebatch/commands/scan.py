@@ -149,8 +149,7 @@ class _Scan:
             try:
                 for finished in chain:
                     shard.add(finished)
-                    account.computed += 1
-                    account.faces += len(finished.found)
+                    account.count(len(finished.found))
                     progress.advance(extra=f"{account.faces:,} faces")
                 shard.close()
             except OutputError:

@@ -17,6 +17,7 @@ from agebatch.results.earlier import Plan
 from agebatch.settings import ScanSettings
 
 REASONS_SHOWN = 5
+LEAST_FOR_A_RATE = 32  # photos: fewer come all at once out of the first batches
 
 
 class Account:
@@ -30,6 +31,8 @@ class Account:
         self.planned = Plan()
         self.computed = self.faces = self.stored = 0
         self._started = self._computing = time.monotonic()
+        self._first: float | None = None
+        self._seconds = 0.0  # from the beginning of the computing to the last photo
 
     def plan(self, plan: Plan) -> None:
         """Say what there is to do."""
@@ -73,6 +76,19 @@ class Account:
             text += f", {plan.pruned:,} gone and dropped"
         return text
 
+    def count(self, faces: int) -> None:
+        """One more photo is done."""
+        now = time.monotonic()
+        self._first = self._first or now
+        self._seconds = now - self._computing
+        self.computed += 1
+        self.faces += faces
+
+    def per_second(self) -> float | None:
+        """Photos per second since the first was done, so without loading; None where that says nothing."""
+        seconds = self._seconds - ((self._first or 0.0) - self._computing)
+        return (self.computed - 1) / seconds if self.computed >= LEAST_FOR_A_RATE and seconds > 0 else None
+
     def kept(self) -> str:
         """How much survives an interruption, for the message that tells of it."""
         if not self.stored or self.settings.to_stdout:
@@ -86,12 +102,12 @@ class Account:
     def say_end(self, made: list[str]) -> None:
         """Show the closing table and the next useful command."""
         settings, tally = self.settings, self.tally
-        seconds = max(time.monotonic() - self._computing, 1e-9)
         if tally.images:
             rows = tally.lines()
             if self.computed:
-                speed = f"{self.computed / seconds:.1f} images per second"
-                rows.append(("computed now", f"{self.computed:,} in {console.duration(seconds)}, {speed}"))
+                rows.append(("computed now", f"{self.computed:,} in {console.duration(self._seconds)}"))
+            if speed := self.per_second():
+                rows.append(("images per second", f"{speed:.1f}"))
             console.table(rows, name="result")
             for reason, count in tally.reasons.most_common(REASONS_SHOWN):
                 console.note(f"{count:,} could not be read: {reason}", "unread", reason=reason, count=count)
@@ -149,6 +165,6 @@ class Account:
             "vanished": plan.vanished,
             "pruned": plan.pruned,
             "skipped": dict(self.skipped),
-            "images_per_second": round(self.computed / max(time.monotonic() - self._computing, 1e-9), 2),
+            "images_per_second": round(self.per_second() or 0.0, 2) or None,
             "report": self.tally.as_json() if self.tally.images else {},
         }
