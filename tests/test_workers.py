@@ -119,6 +119,19 @@ def test_chips_come_from_the_best_pixels(tmp_path):
         assert np.abs(chip - wanted).mean() < 6
 
 
+def a_third(width: int, height: int) -> int:
+    return max(width, height) // 3
+
+
+def test_previews_can_be_as_large_as_each_photo_needs(tmp_path):
+    with Readers(1, 40, wanted_side=a_third) as readers:
+        small, large = readers.look(
+            [*photos(tmp_path, ["a"], (90, 60)), *photos(tmp_path, ["b"], (600, 300))]
+        )
+    assert small.preview.shape == (20, 30, 3)
+    assert large.preview.shape == (20, 40, 3), "never above the side"
+
+
 def test_pre_cropped_pictures_come_whole(tmp_path):
     path = tmp_path / "wide.png"
     Image.new("RGB", (80, 40), "white").save(path)

@@ -55,6 +55,7 @@ def real_tools(settings: ScanSettings) -> Tools:
             settings.max_megapixels,
             settings.timeout,
             pre_cropped=package.chip if settings.pre_cropped else None,
+            wanted_side=None if settings.min_face is None else settings.preview_side,
         )
 
     def detector() -> Any:

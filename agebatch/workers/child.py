@@ -97,7 +97,7 @@ class _Desk:
             preview = whole_as_chip(decoded.image, chip)
         else:
             decoded = self._keep(request.path, decoded)
-            preview = within(decoded.image, self.setup.side)
+            preview = within(decoded.image, self._side(decoded))
         data = preview.tobytes()
         self.memory[request.offset : request.offset + len(data)] = data
         return LookReply(decoded.width, decoded.height, decoded.message, (preview.height, preview.width, 3))
@@ -122,6 +122,10 @@ class _Desk:
             source = coarse if coarse is not None and span * coarse.scale >= request.chip else fine
             chips[index] = _chip(source, points, span, request.chip)
         return chips
+
+    def _side(self, decoded: Decoded) -> int:
+        side, wanted = self.setup.side, self.setup.wanted_side
+        return min(side, wanted(decoded.width, decoded.height)) if wanted else side
 
     def _decode(self, path: str, side: int) -> Decoded | Unread:
         return self.decoder(path, side=side, max_megapixels=self.setup.max_megapixels)

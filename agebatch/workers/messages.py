@@ -17,6 +17,7 @@ class Setup:
     timeout: float
     pre_cropped: int | None
     decoder: Callable | None
+    wanted_side: Callable[[int, int], int] | None
     shared: int
     shared_bytes: int
 

@@ -52,10 +52,11 @@ class Readers:
 
     Args:
         processes: how many children.
-        side: longer side of the previews in pixels.
+        side: longer side of the previews in pixels; with `wanted_side`, at most.
         max_megapixels: above it a photo is `too_large`.
         timeout: seconds that a child may spend on one photo.
         pre_cropped: give each whole picture as a chip of this side in pixels instead of a preview.
+        wanted_side: from a photo's upright width and height to the longer side of its preview; picklable.
         decoder: stands in for `images.reading.decode`; a module-level function. For tests.
 
     Both methods may be used from different threads. Use it as a context manager: leaving ends the children.
@@ -70,8 +71,9 @@ class Readers:
         *,
         pre_cropped: int | None = None,
         decoder: Callable | None = None,
+        wanted_side: Callable[[int, int], int] | None = None,
     ) -> None:
-        setup = (side, max_megapixels, timeout, pre_cropped, decoder)
+        setup = (side, max_megapixels, timeout, pre_cropped, decoder, wanted_side)
         self._work = _Work()
         self._side = pre_cropped or side
         self._lanes = [_Lane(self._work, n, self._side, timeout, setup) for n in range(max(processes, 1))]
