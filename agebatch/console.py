@@ -228,7 +228,8 @@ class Progress:
     def line(self) -> str:
         """The progress in one plain line."""
         of = f" of {self.total:,} ({self.done / self.total:.0%})" if self.total else ""
-        parts = [f"{self.done:,}{of} {self.what}", f"{self.rate():.1f} per second", self.left(), self.extra]
+        rate = f"{self.rate():.1f} per second" if self.rate() else ""
+        parts = [f"{self.done:,}{of} {self.what}", rate, self.left(), self.extra]
         return ", ".join(filter(None, parts))
 
     def _show(self) -> None:

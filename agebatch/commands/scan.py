@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -28,7 +27,7 @@ from agebatch.results.earlier import Earlier, Plan, Rules
 from agebatch.results.files import open_writer, read_keys
 from agebatch.results.journal import Journal
 from agebatch.results.lock import Lock
-from agebatch.results.schema import Row
+from agebatch.results.schema import Row, Status
 from agebatch.settings import ScanSettings
 
 
@@ -75,6 +74,7 @@ class _Scan:
         self.tools = tools
         self.account = account
         self.extras = extras
+        self.unread = 0  # where nothing was computed and the rows were not counted
 
     def run(self) -> None:
         if self.settings.dry_run:
@@ -84,9 +84,10 @@ class _Scan:
         else:
             with Lock(self.settings.output, wait=self.settings.wait, on_warning=console.warn):
                 self._to_report()
-        if self.settings.strict and self.account.tally.errors:
+        unread = self.unread or self.account.tally.errors
+        if self.settings.strict and unread:
             raise StrictError(
-                f"{console.count(self.account.tally.errors, 'photograph')} could not be read",
+                f"{console.count(unread, 'photograph')} could not be read",
                 "the report is complete; their rows say why",
             )
 
@@ -104,7 +105,7 @@ class _Scan:
                 report.write(account.tally.over(earlier.rows()))
             journal.remove()
         elif settings.strict:
-            account.tally.images.update(_statuses(settings.output))
+            self.unread = _unread(settings.output)
         account.say_end(self.extras.after(settings.output, plan.carried))
 
     def _to_stdout(self) -> None:
@@ -255,12 +256,6 @@ class _Shard:
             self.stored += len(photos)
 
 
-def _statuses(output: str) -> Counter[str]:
-    """How many images of a report have each status."""
-    counts: Counter[str] = Counter()
-    before = None
-    for key in read_keys(output):
-        if key.path != before:
-            counts[str(key.status)] += 1
-        before = key.path
-    return counts
+def _unread(output: str) -> int:
+    """How many images of a report could not be looked at; each has one row."""
+    return sum(Status(str(key.status)).is_error for key in read_keys(output))

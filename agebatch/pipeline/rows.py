@@ -11,6 +11,9 @@ import numpy as np
 from agebatch.results.schema import Row, Status, row
 
 
+CAPPED = "so crowded that some faces may be missing"
+
+
 class Answer(Protocol):
     """What the model says of one face: years, and the probability 0..1 of `female`."""
 
@@ -94,7 +97,7 @@ def rows_of(photo: Photo, found: Located, answers: Sequence[Answer], model: str)
         return [row(**shared, status=photo.status.value, message=photo.message or photo.status.value)]
     message = photo.message
     if found.capped:
-        message = "; ".join(filter(None, [message, f"more faces than these {len(found)}, the largest"]))
+        message = "; ".join(filter(None, [message, CAPPED]))
     shared |= {"message": message or None, "faces": len(found)}
     if not len(found):
         return [row(**shared, status=Status.NO_FACE.value)]

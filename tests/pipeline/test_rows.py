@@ -39,7 +39,7 @@ def test_nobody_and_unreadable_are_one_row_with_empty_face_columns():
 
 def test_a_cap_is_told():
     capped = Located(TWO.boxes, TWO.scores, TWO.points, capped=True)
-    assert "the largest" in rows_of(PHOTO, capped, [answer(0.6)] * 2, "m")[0]["message"]
+    assert "may be missing" in rows_of(PHOTO, capped, [answer(0.6)] * 2, "m")[0]["message"]
 
 
 @pytest.mark.parametrize(("pixels", "left"), [(0, 2), (6, 2), (7, 1), (41, 0)])
