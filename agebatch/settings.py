@@ -182,7 +182,7 @@ class FitSettings:
 
     datasets: tuple[str, ...] = ()
     output: str = ""
-    epochs: int = 36
+    epochs: int = 29
     batch_size: int = 64
     learning_rate: float = 2e-3
     seed: int = 0
@@ -210,7 +210,7 @@ class FitSettings:
                 "name a folder of UTKFace files, or one with labels.csv",
             ),
             (bool(self.output), "no model folder named", "-o runs/first"),
-            (self.epochs >= 1, "--epochs must be at least 1", "36 is the default"),
+            (self.epochs >= 1, "--epochs must be at least 1", "29 is the default"),
             (self.batch_size >= 8, "--batch-size must be at least 8", "64 is the default"),
             (_above(self.learning_rate, 0), "--learning-rate must be above 0", "0.002 is the default"),
             (self.limit is None or self.limit >= 1, "--limit must be at least 1", "--limit 2000"),
