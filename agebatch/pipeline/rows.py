@@ -10,7 +10,6 @@ import numpy as np
 
 from agebatch.results.schema import Row, Status, row
 
-
 CAPPED = "so crowded that some faces may be missing"
 
 
