@@ -71,7 +71,8 @@ class Account:
         plan = self.planned
         text = f"{console.count(plan.carried, 'photograph')} unchanged"
         if plan.vanished - plan.pruned:
-            text += f", {plan.vanished - plan.pruned:,} gone that keep their rows (--prune drops them)"
+            # Gone, beyond --limit, or below a folder that isn't scanned today.
+            text += f", {plan.vanished - plan.pruned:,} others keep their rows (--prune drops what is gone)"
         if plan.pruned:
             text += f", {plan.pruned:,} gone and dropped"
         return text
