@@ -21,10 +21,11 @@ from agebatch.faces.networks import FINAL, WINDOW, Weights
 
 MIN_FACE = 0.04  # of the picture's longer side
 LEAST_FACE = 20  # pixels; what a fraction gives at least, so that small pictures are not searched for specks
-MIN_SCORE = 0.9
+MIN_SCORE = 0.8
 MAX_FACES = 500
 _CHUNK_PIXELS = 600_000  # of finest pyramid levels at a time: eight pictures at the default minimum face
 _CHUNK_BYTES = 48_000_000  # of canvases at a time
+_MOST_PADDING = 1.25  # times the pictures' own pixels; a run of its own costs more than this
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,10 +169,13 @@ class _Working:
 
 def _grouped(pictures: Sequence[_Working]) -> Iterator[list[int]]:
     # Pictures of like shape share a run, so that little of it is padding; the graph takes any shape.
-    keys = [(*(-(-side // 32) for side in p.level), -(-max(p.pixels.shape[:2]) // 256)) for p in pictures]
+    def place(index: int) -> tuple[int, int, int]:
+        height, width = pictures[index].level
+        return round(height / 32), width, index
+
     group: list[int] = []
-    for index in sorted(range(len(pictures)), key=lambda i: (keys[i], i)):
-        if group and (keys[index] != keys[group[0]] or _too_large([pictures[i] for i in [*group, index]])):
+    for index in sorted(range(len(pictures)), key=place):
+        if group and not _fits_together([pictures[i] for i in [*group, index]]):
             yield group
             group = []
         group.append(index)
@@ -179,10 +183,14 @@ def _grouped(pictures: Sequence[_Working]) -> Iterator[list[int]]:
         yield group
 
 
-def _too_large(group: Sequence[_Working]) -> bool:
-    height, width = np.max([picture.level for picture in group], axis=0)
+def _fits_together(group: Sequence[_Working]) -> bool:
+    levels = np.array([picture.level for picture in group])
+    padded = len(group) * int(levels.max(axis=0).prod())
     size, _ = canvas.layout(*np.max([picture.pixels.shape[:2] for picture in group], axis=0))
-    return len(group) * height * width > _CHUNK_PIXELS or len(group) * 3 * math.prod(size) > _CHUNK_BYTES
+    return (
+        padded <= min(_CHUNK_PIXELS, _MOST_PADDING * int(levels.prod(axis=1).sum()))
+        and len(group) * 3 * math.prod(size) <= _CHUNK_BYTES
+    )
 
 
 def _checked_min_face(min_face: float) -> float:
