@@ -44,7 +44,7 @@ class ScanSettings:
     limit: int | None = None
     max_megapixels: float = 200.0
     min_face: float | None = None
-    min_score: float = 0.9
+    min_score: float = 0.8
     max_faces: int = 500
     pre_cropped: bool = False
     model: str | None = None
@@ -90,7 +90,7 @@ class ScanSettings:
             (
                 LEAST_SCORE <= self.min_score < 1,
                 f"--min-score must lie in {LEAST_SCORE}..1",
-                "0.9 is the default",
+                "0.8 is the default",
             ),
             (self.max_faces >= 1, "--max-faces must be at least 1", "500 is the default"),
             (self.batch_size is None or self.batch_size >= 1, "--batch-size must be at least 1", "64"),
