@@ -56,7 +56,7 @@ def clip(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def largest_first(boxes: np.ndarray) -> np.ndarray:
-    """Order boxes by area, the largest first; equal ones by top, then left, so that the order is always the same.
+    """Order boxes by area, the largest first; equal ones by top, then left.
 
     Args:
         boxes: (N, 4) x, y, w, h.

@@ -6,20 +6,17 @@ Boxes here are `y0, x0, y1, x1` in pixels of the working picture (octave 0 of th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from agebatch.faces import networks
 from agebatch.faces.canvas import OCTAVES
 from agebatch.faces.networks import FINAL, REFINED, WINDOW, Weights
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-GREY = 127.5  # what the networks see as nothing
+from agebatch.faces.sampling import Source, crops, level_pixels, within
 
 
 @dataclass(frozen=True)
@@ -70,21 +67,12 @@ class Found(NamedTuple):
     counts: tf.Tensor  # (3,) int32: windows, proposals, refined, over the batch
 
 
-class Source(NamedTuple):
-    """Where pictures lie in a canvas (see `agebatch.faces.canvas.fill`)."""
-
-    canvas: tf.Tensor  # uint8 (B, height, width, 3)
-    corners: tf.Tensor  # (OCTAVES, 2) y, x
-    sizes: tf.Tensor  # (B, OCTAVES, 2) height, width
-
-
-def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace):
+def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace: Callable[[], None]):
     """Make the function `canvas, corners, sizes, scales, level -> Found`.
 
     `scales` (B,) float32 maps a picture to its finest pyramid level, `level` (2,) int32 is that level's height and
     width, the same for all. `on_trace` is called whenever TensorFlow traces the function.
     """
-    import tensorflow as tf
 
     @tf.function(
         input_signature=[
@@ -107,7 +95,7 @@ def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace)
         proposals = tf.size(picture)
 
         def second(index, box):
-            return networks.refine(_crops(source, index, box, REFINED), rnet)
+            return networks.refine(crops(source, index, box, REFINED), rnet)
 
         boxes = _square(boxes)
         offsets = _chunked(second, picture, boxes, limits.refine_chunk, 5)
@@ -120,7 +108,7 @@ def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace)
         refined = tf.size(picture)
 
         def third(index, box):
-            return networks.finish(_crops(source, index, box, FINAL), onet)
+            return networks.finish(crops(source, index, box, FINAL), onet)
 
         boxes = _square(boxes)
         output = _chunked(third, picture, boxes, limits.final_chunk, 15)
@@ -140,13 +128,13 @@ def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace)
 def _proposals(source: Source, scales, level, weights: Weights, limits: Limits):
     # Level k + 2 is level k halved, so only the two finest are resampled. The loop body is traced once, whatever
     # the number of levels.
-    import tensorflow as tf
-
-    fine = _resampled(source, scales, level)
+    fine = level_pixels(source, scales, level)
     half = tf.cast(tf.math.ceil(tf.cast(level, tf.float32) * math.sqrt(0.5)), tf.int32)
-    coarse = _resampled(source, scales * np.float32(math.sqrt(0.5)), half)
+    coarse = level_pixels(source, scales * np.float32(math.sqrt(0.5)), half)
     head = weights.heads_together()
-    slack = limits.stride - 1  # a window may overhang the right and lower edge by this, or faces there are missed
+    slack = (
+        limits.stride - 1
+    )  # a window may overhang the right and lower edge by this, or faces there are missed
     found = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False, element_shape=(None, 6))
 
     def more(_, fine, coarse, scale, found):
@@ -154,7 +142,7 @@ def _proposals(source: Source, scales, level, weights: Weights, limits: Limits):
 
     def step(k, fine, coarse, scale, found):
         inside = tf.math.floor(source.sizes[:, 0] * scale[:, None] + 1e-3)  # (B, 2) pixels of this level
-        pixels = fine * _within(inside, tf.shape(fine)[1:3])
+        pixels = fine * within(inside, tf.shape(fine)[1:3])
         short = tf.maximum(slack, WINDOW - tf.shape(fine)[1:3])
         padded = tf.pad(pixels, tf.stack([(0, 0), (0, short[0]), (0, short[1]), (0, 0)]))
         x = networks.proposal_features(padded, weights, limits.stride)
@@ -181,81 +169,21 @@ def _proposals(source: Source, scales, level, weights: Weights, limits: Limits):
         more,
         step,
         (0, fine, coarse, scales, found),
-        shape_invariants=(tf.TensorShape(()), any_size, any_size, tf.TensorShape((None,)), tf.TensorShape(None)),
+        shape_invariants=(
+            tf.TensorShape(()),
+            any_size,
+            any_size,
+            tf.TensorShape((None,)),
+            tf.TensorShape(None),
+        ),
         parallel_iterations=1,
     )
     rows = found.concat()
     return tf.cast(rows[:, 0], tf.int32), rows[:, 1:5], tf.sigmoid(rows[:, 5])
 
 
-def _resampled(source: Source, scales, level):
-    # From the octave that is once to twice as fine: bilinear sampling then reads nearly every pixel.
-    import tensorflow as tf
-
-    size = tf.cast(level, tf.float32)
-    whole = tf.concat([tf.zeros_like(source.sizes[:, 0]), size / scales[:, None]], axis=1)
-    octave = tf.math.floor(-tf.math.log(scales) / math.log(2) + 1e-3)
-    index = tf.range(tf.shape(scales)[0])
-    return _sampled(source, index, whole, octave, level) - GREY
-
-
-def _sampled(source: Source, picture, boxes, octave, size):
-    # crop_and_resize counts from pixel centres and in fractions of (canvas - 1).
-    import tensorflow as tf
-
-    octave = tf.clip_by_value(octave, 0, OCTAVES - 1)
-    corner = tf.gather(source.corners, tf.cast(octave, tf.int32))  # (N, 2)
-    boxes = boxes * tf.pow(2.0, -octave)[:, None]
-    step = (boxes[:, 2:] - boxes[:, :2]) / tf.cast(size, tf.float32)
-    low = corner + boxes[:, :2] + step / 2 - 0.5
-    high = corner + boxes[:, 2:] - step / 2 - 0.5
-    last = tf.cast(tf.shape(source.canvas)[1:3] - 1, tf.float32)
-    return tf.image.crop_and_resize(
-        source.canvas, tf.concat([low / last, high / last], axis=1), picture, size, extrapolation_value=GREY
-    )
-
-
-def _crops(source: Source, picture, boxes, side: int):
-    # (N, side, side, 3) difference from grey; what lies outside the picture is grey.
-    import tensorflow as tf
-
-    boxes = _grown(boxes, side)
-    length = boxes[:, 2] - boxes[:, 0]
-    octave = tf.math.floor(tf.math.log(tf.maximum(length, 1) / side) / math.log(2) + SHARP)
-    crops = _sampled(source, picture, boxes, octave, tf.constant([side, side])) - GREY
-    centres = (np.arange(side, dtype=np.float32) + 0.5) / side
-    limit = tf.gather(source.sizes[:, 0], picture)
-    y = boxes[:, 0, None] + length[:, None] * centres
-    x = boxes[:, 1, None] + length[:, None] * centres
-    inside_y = tf.cast((y > 0) & (y < limit[:, :1]), tf.float32)
-    inside_x = tf.cast((x > 0) & (x < limit[:, 1:]), tf.float32)
-    return crops * (inside_y[:, :, None] * inside_x[:, None, :])[..., None]
-
-
-MARGIN = 2.0
-SHARP = 1e-3
-
-
-def _grown(boxes, side: int):
-    # As in the training of these networks, the outermost samples lie on the box's edge.
-    extra = (boxes[:, 2:] - boxes[:, :2]) * (0.5 * MARGIN / (side - 1))
-    import tensorflow as tf
-
-    return tf.concat([boxes[:, :2] - extra, boxes[:, 2:] + extra], axis=1)
-
-
-def _within(inside, size):
-    import tensorflow as tf
-
-    rows = tf.cast(tf.range(size[0]), tf.float32) < inside[:, :1]
-    columns = tf.cast(tf.range(size[1]), tf.float32) < inside[:, 1:]
-    return tf.cast(rows[:, :, None] & columns[:, None, :], tf.float32)[..., None]
-
-
 def _per_picture(batch, picture, boxes, scores, most: int):
     # (N, …) of all pictures to (B, most, …), best first; the rest is dropped and the picture marked.
-    import tensorflow as tf
-
     order = tf.argsort(scores, direction="DESCENDING", stable=True)
     order = tf.gather(order, tf.argsort(tf.gather(picture, order), stable=True))
     picture, boxes, scores = (tf.gather(t, order) for t in (picture, boxes, scores))
@@ -270,19 +198,20 @@ def _per_picture(batch, picture, boxes, scores, most: int):
 
 def _suppress(boxes, scores, overlap: float, most: int):
     # Greedy suppression of each picture by itself: (B, K, 4), (B, K) to (N,), (N, 4), (N,), and (B,) "was cut off".
-    import tensorflow as tf
-
     boxes, scores, _, counts = tf.image.combined_non_max_suppression(
         boxes[:, :, None], scores[..., None], most + 1, most + 1, overlap, 1e-6, clip_boxes=False
     )
     places = tf.where(tf.sequence_mask(tf.minimum(counts, most), most + 1))
-    return tf.cast(places[:, 0], tf.int32), tf.gather_nd(boxes, places), tf.gather_nd(scores, places), counts > most
+    return (
+        tf.cast(places[:, 0], tf.int32),
+        tf.gather_nd(boxes, places),
+        tf.gather_nd(scores, places),
+        counts > most,
+    )
 
 
 def _suppress_contained(picture, boxes, scores, overlap: float):
     # Overlap over the smaller area: a box inside another goes, however small. Few boxes are left here.
-    import tensorflow as tf
-
     low = tf.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = tf.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = tf.reduce_prod(tf.maximum(high - low, 0), axis=-1)
@@ -294,8 +223,6 @@ def _suppress_contained(picture, boxes, scores, overlap: float):
 
 def _chunked(network, picture, boxes, chunk: int, columns: int):
     # Chunks of one size, the last one padded: memory is bounded, and the kernels see one shape.
-    import tensorflow as tf
-
     count = tf.size(picture)
     short = -count % chunk
     picture = tf.reshape(tf.pad(picture, [(0, short)]), (-1, chunk))
@@ -310,30 +237,25 @@ def _chunked(network, picture, boxes, chunk: int, columns: int):
 
 
 def _square(boxes):
-    import tensorflow as tf
-
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = tf.reduce_max(boxes[:, 2:] - boxes[:, :2], axis=1, keepdims=True) / 2
     return tf.concat([centre - half, centre + half], axis=1)
 
 
 def _moved(boxes, offsets):
-    return boxes + _yxyx(offsets) * (boxes[:, 2:3] - boxes[:, :1])  # square boxes: one side for both directions
+    return boxes + _yxyx(offsets) * (
+        boxes[:, 2:3] - boxes[:, :1]
+    )  # square boxes: one side for both directions
 
 
 def _yxyx(offsets):
-    import tensorflow as tf
-
     return tf.gather(offsets, [1, 0, 3, 2], axis=1)  # the networks answer x0, y0, x1, y1
 
 
 def _points(boxes, offsets):
-    import tensorflow as tf
-
     side = boxes[:, 2:3] - boxes[:, :1]
     return tf.stack([boxes[:, 1:2] + offsets[:, :5] * side, boxes[:, :1] + offsets[:, 5:] * side], axis=-1)
 
 
 def _logit(probability: float) -> float:
     return math.log(probability / (1 - probability))
-

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import joblib
 import numpy as np
 from PIL import Image
 
@@ -118,7 +119,9 @@ class Mtcnn:
         picture, boxes, scores, points, capped, counts = (value.numpy() for value in found)
         self.stages += counts
         return [
-            self._faces(working, boxes[picture == i], scores[picture == i], points[picture == i], bool(capped[i]))
+            self._faces(
+                working, boxes[picture == i], scores[picture == i], points[picture == i], bool(capped[i])
+            )
             for i, working in enumerate(group)
         ]
 
@@ -223,11 +226,11 @@ def _weight_file(card: dict[str, Any], name: str, digest: str) -> list[np.ndarra
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"the detector's weights can't be read: {path}: {error.strerror}", _REINSTALL) from error
+        raise ModelError(
+            f"the detector's weights can't be read: {path}: {error.strerror}", _REINSTALL
+        ) from error
     if hashlib.sha256(data).hexdigest() != digest:
         raise ModelError(f"the detector's weights are not the expected ones: {path}", _REINSTALL)
-    import joblib
-
     return joblib.load(path)
 
 

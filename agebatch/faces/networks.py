@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+import tensorflow as tf
 
 PIXEL_SCALE = 128.0
-LANES = 16
+LANES = 16  # channels that the CPU's kernels work on together
 WINDOW = 12  # pixels of a pyramid level that one proposal sees
 REFINED, FINAL = 24, 48  # side in pixels of the crops that the second and the third network see
 
@@ -83,8 +80,6 @@ def proposal_features(pixels: tf.Tensor, weights: Weights, stride: int) -> tf.Te
         (B, (H - 12) // stride + 1, (W - 12) // stride + 1, 32); cell (i, j) sees the window at
         `stride * i, stride * j`.
     """
-    import tensorflow as tf
-
     first, second, third = weights.layers
     x = tf.nn.max_pool2d(_conv(pixels, first), 2, 2, "SAME")
     return _conv(_conv(x, second), third, stride // 2)
@@ -92,8 +87,6 @@ def proposal_features(pixels: tf.Tensor, weights: Weights, stride: int) -> tf.Te
 
 def refine(crops: tf.Tensor, weights: Weights) -> tf.Tensor:
     """Run the second network: (N, 24, 24, 3) difference from 127.5 to (N, 5), four box offsets and a logit."""
-    import tensorflow as tf
-
     first, second, third, dense = weights.layers
     x = tf.nn.max_pool2d(_conv(crops, first), 3, 2, "SAME")
     # Slopes above 1 wait until after the pooling: they don't change which value is the largest.
@@ -107,8 +100,6 @@ def finish(crops: tf.Tensor, weights: Weights) -> tf.Tensor:
 
     Columns: four box offsets, x of the five points, y of the five points, a logit.
     """
-    import tensorflow as tf
-
     first, second, third, fourth, dense = weights.layers
     x = tf.nn.max_pool2d(_conv(crops, first), 3, 2, "SAME")
     x = tf.nn.max_pool2d(_conv(x, second), 3, 2, "VALID")
@@ -118,8 +109,6 @@ def finish(crops: tf.Tensor, weights: Weights) -> tf.Tensor:
 
 def _dense(x: tf.Tensor, before: Layer, dense: Layer, heads: Layer) -> tf.Tensor:
     # The published networks flatten column by column; turning the kernel once saves turning every crop.
-    import tensorflow as tf
-
     channels, outputs = before.kernel.shape[-1], dense.kernel.shape[-1]
     side = round((dense.kernel.shape[0] / channels) ** 0.5)
     kernel = dense.kernel.reshape(side, side, channels, outputs).swapaxes(0, 1).reshape(-1, outputs)
@@ -129,14 +118,10 @@ def _dense(x: tf.Tensor, before: Layer, dense: Layer, heads: Layer) -> tf.Tensor
 
 
 def _conv(x: tf.Tensor, layer: Layer, stride: int = 1) -> tf.Tensor:
-    import tensorflow as tf
-
     x = tf.nn.bias_add(tf.nn.conv2d(x, layer.kernel, stride, "VALID"), layer.bias)
     return _prelu(x, layer.slope)
 
 
 def _prelu(x: tf.Tensor, slope: np.ndarray) -> tf.Tensor:
     # Two passes over memory instead of the usual four; equal to PReLU where no slope exceeds 1, and linear there.
-    import tensorflow as tf
-
     return tf.maximum(x, x * np.minimum(slope, 1))
