@@ -27,6 +27,7 @@ VERBS = {
     "fit": "Train a model on labelled faces.",
     "evaluate": "Measure a model on labelled faces, overall and by group.",
     "export": "Write a model in another format, and check its answers.",
+    "bench": "Measure where the time of a scan goes on this machine.",
 }
 
 
