@@ -17,7 +17,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TextIO
@@ -48,6 +48,17 @@ def configure(
     """Set for this process how much is said, and in which form (`text` or `json`)."""
     global _how  # noqa: PLW0603 - a terminal is global by nature
     _how = _How(quiet, verbose, progress, log_format == "json")
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Let a command inside another say only warnings and errors."""
+    global _how  # noqa: PLW0603
+    before, _how = _how, replace(_how, quiet=True)
+    try:
+        yield
+    finally:
+        _how = before
 
 
 def run_id() -> str:

@@ -107,11 +107,11 @@ def run(
         tools = make_tools(base)
         start, detector, predictor = _start_up(tools)
         workers = settings.workers or cores()
-        bare = Readers(workers, base.largest_preview, decoder=timing.decode_only)
         warm = replace(tools, detector=lambda: detector, predictor=lambda: predictor)
         before = _traces(detector, predictor)
         measured = []
-        with bare, tools.readers() as real:
+        only_decode = Readers(workers, base.largest_preview, decoder=timing.decode_only)
+        with only_decode as bare, tools.readers() as real:
             for name, found in sets.items():
                 console.note(f"measuring {console.count(len(found), 'photograph')}: {name}")
                 measured.append(_measure(name, found, base, warm, scan, _Two(bare, real)))
@@ -179,14 +179,14 @@ def _measure(
     result = Measured(name, len(found), megabytes=sum(one.size for one in found) / 1e6)
     spent: dict[str, Spent] = {}
     for kind in (readers.bare, readers.real):
-        list(kind.look(found[:1]))  # the processes are up before the clock runs
+        list(kind.look(found[:8]))  # the processes are up before the clock runs
     with _timed(spent, "ceiling"):
         for _ in readers.bare.look(found):
             pass
     listed = Path(base.output).with_name("files.txt")
     listed.write_bytes(b"\0".join(os.fsencode(one.path) for one in found) + b"\0")
     settings = replace(base, paths=(), files_from=str(listed), fresh=True)
-    with _timed(spent, "scan"):
+    with console.silent(), _timed(spent, "scan"):
         scan(settings, lambda _: replace(tools, readers=lambda: nullcontext(readers.real)))
     result.ceiling, result.scan = spent["ceiling"], spent["scan"]
     rows = list(read_rows(base.output))
