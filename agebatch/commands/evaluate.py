@@ -17,6 +17,7 @@ from agebatch.errors import InputError
 from agebatch.model import calibration, evaluation, metrics, package
 from agebatch.model.calibration import Answers
 from agebatch.model.card import COLUMNS, ROWS, number
+from agebatch.pipeline.hush import hushed
 from agebatch.results.atomic import AtomicFile
 from agebatch.settings import EvaluateSettings
 
@@ -41,9 +42,10 @@ def run(settings: EvaluateSettings) -> None:
         )
     _warn_about_training(model, every, settings)
 
-    from agebatch.model.predictor import Predictor
+    with hushed():
+        from agebatch.model.predictor import Predictor
 
-    predictor = Predictor(model, device=settings.device)
+        predictor = Predictor(model, device=settings.device)
     answers = calibration.apply(model.calibration, *predictor.answers(examples.pixels))
     folder, _ = parse_dataset(settings.dataset)
     measured = {
@@ -77,6 +79,9 @@ def _warn_about_training(model: package.Package, every: Examples, settings: Eval
         )
     elif trained_on_it and settings.split == "validation":
         console.warn("the model was chosen and calibrated on this split: the figures flatter it a little")
+    elif not trained_on_it and settings.limit:
+        # Data sets are known by the hash of all their files, so a part of one is not recognised.
+        console.warn("with --limit it can't be told whether the model was trained on some of these faces")
     elif not trained_on_it:
         console.note("the model was not trained on this data set as it is; --split all would use all of it")
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from agebatch import console
 from agebatch.errors import OutputError, UsageError
 from agebatch.model import calibration, package
+from agebatch.pipeline.hush import hushed
 from agebatch.settings import ExportSettings
 
 CHIPS = 16  # noise pictures on which both models must agree
@@ -27,13 +29,15 @@ def run(settings: ExportSettings) -> None:
         OutputError: the output exists as something else, can't be written, or answers differently.
         UsageError: the format's library is not installed.
     """
-    import keras
-
     model = package.load(settings.model)
     target = Path(settings.output)
-    if settings.kind == "savedmodel" and target.exists() and any(target.iterdir()):
-        raise OutputError(f"{target} exists and is not empty", "choose another -o, or remove it")
-    inner = model.inference()
+    occupied = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    if settings.kind == "savedmodel" and occupied:
+        raise OutputError(f"{target} exists and is not an empty folder", "choose another -o, or remove it")
+    with hushed():
+        import keras
+
+        inner = model.inference()
     pixels = keras.Input((model.chip, model.chip, 3), name="pixels")
     answers = inner(pixels)
     network = keras.Model(pixels, answers)
@@ -94,7 +98,11 @@ def _tflite(network, target: Path) -> Answer:
     temporary = target.with_name(f".{target.name}.tmp")
     temporary.write_bytes(data)
     temporary.replace(target)
-    interpreter = tf.lite.Interpreter(model_content=data)
+    with hushed(), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # that the interpreter moves to another package; it answers until then
+        interpreter = tf.lite.Interpreter(model_content=data)
 
     def answer(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         index = interpreter.get_input_details()[0]["index"]

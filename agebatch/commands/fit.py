@@ -10,6 +10,7 @@ import os
 import platform
 import shlex
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ import numpy as np
 from agebatch import __version__, console
 from agebatch.datasets.examples import Examples, digest, load_examples
 from agebatch.datasets.labelled import parse_dataset
-from agebatch.errors import InputError, OutputError
+from agebatch.errors import InputError, OutputError, UsageError
+from agebatch.model import package
+from agebatch.pipeline.hush import hushed
 from agebatch.settings import FitSettings
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ def run(settings: FitSettings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: {error.strerror}", "choose another -o") from error
+    # Before minutes of reading: a wrong --init or a missing package is told at once.
+    initial = package.load(settings.init) if settings.init else None
+    if settings.tensorboard and find_spec("tensorboard") is None:
+        raise UsageError("--tensorboard needs the package tensorboard", "pip install 'agebatch[tensorboard]'")
     console.note("reading the data sets")
     examples = load_examples(settings.datasets, settings.chip, settings.limit, console.warn)
     train, validation = (
@@ -52,12 +59,12 @@ def run(settings: FitSettings) -> None:
     )
     _check(train, validation, settings)
 
-    from agebatch.model import package, training
-    from agebatch.model.devices import choose
-    from agebatch.model.network import Architecture
+    with hushed():
+        from agebatch.model import training
+        from agebatch.model.devices import choose
+        from agebatch.model.network import Architecture
 
-    device = choose(settings.device, settings.precision)
-    initial = package.load(settings.init) if settings.init else None
+        device = choose(settings.device, settings.precision)
     architecture = Architecture.from_json(initial.card["architecture"]) if initial else Architecture()
     steps = max(1, int((train.source == 0).sum()) // settings.batch_size)
     state = training.start(settings, architecture, steps, initial.network() if initial else None)
@@ -152,7 +159,7 @@ def _line(figures: dict[str, float], epochs: int) -> str:
 
 def _package(state: Run, settings: FitSettings, examples: Examples, folder: Path, device: str) -> Package:
     """Calibrate on validation, measure on test, write the model folder."""
-    from agebatch.model import calibration, card, evaluation, package
+    from agebatch.model import calibration, card, evaluation
     from agebatch.model.predictor import Predictor
 
     weights = state.best or state.averaging.weights()
