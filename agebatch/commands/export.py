@@ -47,7 +47,8 @@ def run(settings: ExportSettings) -> None:
         answer = {"savedmodel": _savedmodel, "onnx": _onnx, "tflite": _tflite}[settings.kind](network, target)
     except ImportError as error:
         raise UsageError(
-            f"{settings.kind} needs the package {error.name}", "pip install 'agebatch[export]'"
+            f"{settings.kind} needs the package {error.name}",
+            "pip install onnx tf2onnx onnxruntime" if settings.kind == "onnx" else "",
         ) from error
     except OSError as error:
         raise OutputError(f"{target}: {error.strerror or error}", "choose another -o") from error
