@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from agebatch import console
-from agebatch.datasets.examples import Examples, load_examples
+from agebatch.datasets.examples import Examples, digest, load_examples
 from agebatch.datasets.labelled import parse_dataset
 from agebatch.errors import InputError
 from agebatch.model import calibration, evaluation, metrics, package
@@ -67,12 +67,11 @@ def run(settings: EvaluateSettings) -> None:
 
 
 def _warn_about_training(model: package.Package, every: Examples, settings: EvaluateSettings) -> None:
-    known = {part["digest"] for part in model.card.get("data", [])}
-    digests = {mark for part in model.card.get("data", []) for mark in (part["train_digest"],)}
-    from agebatch.datasets.examples import digest
-
+    parts = model.card.get("data", [])
     train = every.take(every.split == "train")
-    trained_on_it = digest(every.fingerprints) in known or digest(train.fingerprints) in digests
+    trained_on_it = digest(every.fingerprints) in {part["digest"] for part in parts} or (
+        digest(train.fingerprints) in {part["train_digest"] for part in parts}
+    )
     if trained_on_it and settings.split in ("train", "all"):
         console.warn(
             "the model was trained on faces of this split: the figures say how well it remembers, not how good it is"
@@ -160,7 +159,7 @@ def _write_page(path: Path, measured: dict[str, Any], answers: Answers, examples
             max(f["n"] for f in figures.values()),
             *(number(figures.get(k), form) for k, form in used),
         )
-        for by in ("age", "wide age", "gender", "gender from 13 on", "ethnicity", "age × gender × ethnicity")
+        for by in ("age", "wide age", "gender", "gender from 13 on", "ethnicity", evaluation.CROSSED)
         for name, figures in evaluation.find(measured, by).items()
     ]
     html = render(

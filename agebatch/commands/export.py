@@ -15,6 +15,7 @@ from agebatch import console
 from agebatch.errors import OutputError, UsageError
 from agebatch.model import calibration, package
 from agebatch.pipeline.hush import hushed
+from agebatch.results.atomic import AtomicFile
 from agebatch.settings import ExportSettings
 
 CHIPS = 16  # noise pictures on which both models must agree
@@ -96,9 +97,8 @@ def _tflite(network, target: Path) -> Answer:
     with tempfile.TemporaryDirectory() as folder:
         network.export(folder, verbose=False)
         data = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+    with AtomicFile(target) as file:
+        file.file.write(data)
     with hushed(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import os
 import platform
 import shlex
@@ -19,9 +20,10 @@ import numpy as np
 from agebatch import __version__, console
 from agebatch.datasets.examples import Examples, digest, load_examples
 from agebatch.datasets.labelled import parse_dataset
-from agebatch.errors import InputError, OutputError, UsageError
+from agebatch.errors import InputError, UsageError
 from agebatch.model import package
 from agebatch.pipeline.hush import hushed
+from agebatch.results.atomic import AtomicFile, output_errors
 from agebatch.settings import FitSettings
 
 if TYPE_CHECKING:
@@ -43,20 +45,17 @@ def run(settings: FitSettings) -> None:
         OutputError: the model folder can't be written.
     """
     folder = Path(settings.output)
-    try:
+    with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: {error.strerror}", "choose another -o") from error
     # Before minutes of reading: a wrong --init or a missing package is told at once.
     initial = package.load(settings.init) if settings.init else None
     if settings.tensorboard and find_spec("tensorboard") is None:
         raise UsageError("--tensorboard needs the package tensorboard", "pip install 'agebatch[tensorboard]'")
     console.note("reading the data sets")
     examples = load_examples(settings.datasets, settings.chip, settings.limit, console.warn)
-    train, validation = (
-        examples.take(examples.split == "train"),
-        examples.take(examples.split == "validation"),
-    )
+    train = examples.take(examples.split == "train")
+    # Of the first data set only: it is the one to be good at, so it alone chooses and calibrates.
+    validation = examples.take((examples.split == "validation") & (examples.source == 0))
     _check(train, validation, settings)
 
     with hushed():
@@ -85,7 +84,7 @@ def run(settings: FitSettings) -> None:
         f"batches of {settings.batch_size} on {device}"
     )
     _train(state, settings, train, validation, folder, identity)
-    made = _package(state, settings, examples, folder, device)
+    made = _package(state, settings, examples, validation if len(validation) else train, device)
     console.note(
         f"model written to {folder}; next: agebatch evaluate {shlex.quote(settings.datasets[0])} "
         f"--model {shlex.quote(str(made.folder))}"
@@ -136,13 +135,8 @@ def _train(
         for figures in training.epochs(state, settings, train, validation, bar.advance, callbacks):
             figures["seconds"] = round(time.monotonic() - began, 1)
             began = time.monotonic()
-            try:
-                training.save(state, folder / CHECKPOINT, identity)
-                write_history(folder, state.history)
-            except OSError as error:
-                raise OutputError(
-                    f"{folder}: {error.strerror}", "make room; the same command goes on from the last epoch"
-                ) from error
+            training.save(state, folder / CHECKPOINT, identity)
+            write_history(folder, state.history)
             console.note(_line(figures, settings.epochs))
 
 
@@ -157,11 +151,14 @@ def _line(figures: dict[str, float], epochs: int) -> str:
     return said
 
 
-def _package(state: Run, settings: FitSettings, examples: Examples, folder: Path, device: str) -> Package:
-    """Calibrate on validation, measure on test, write the model folder."""
+def _package(
+    state: Run, settings: FitSettings, examples: Examples, fitted_on: Examples, device: str
+) -> Package:
+    """Calibrate on `fitted_on`, measure on test, write the model folder."""
     from agebatch.model import calibration, card, evaluation
     from agebatch.model.predictor import Predictor
 
+    folder = Path(settings.output)
     weights = state.best or state.averaging.weights()
     described = {
         "name": folder.resolve().name,
@@ -180,11 +177,9 @@ def _package(state: Run, settings: FitSettings, examples: Examples, folder: Path
         "evaluation": [],
         "history": [],
     }
-    raw = package.save(folder, weights, described, "being measured\n")
+    # In memory until it is calibrated: a run that is killed here must not leave a worse model in the folder.
+    raw = package.make(folder, weights, described)
     predictor = Predictor(raw, device=settings.device, precision=settings.precision)
-    fitted_on = examples.take((examples.split == "validation") & (examples.source == 0))
-    if not len(fitted_on):
-        fitted_on = examples.take(examples.split == "train")
     labels = evaluation.labels_of(fitted_on)
     ages, logits = predictor.answers(fitted_on.pixels)
     exact = np.where(labels.age_low == labels.age_high, labels.age_low, np.nan)
@@ -261,12 +256,12 @@ def write_history(folder: Path, history: list[dict[str, float]]) -> None:
     names = sorted(
         {name for figures in history for name in figures}, key=lambda name: (name != "epoch", name)
     )
-    temporary = folder / f".{HISTORY}.{os.getpid()}.tmp"
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
-    temporary.replace(folder / HISTORY)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    with AtomicFile(folder / HISTORY) as file:
+        file.file.write(text.getvalue().encode())
     _draw(folder / CURVES, history)
 
 
@@ -293,6 +288,5 @@ def _draw(path: Path, history: list[dict[str, float]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         if len(lines) > 1:
             axes.legend(frameon=False)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.png")
-    figure.savefig(temporary, dpi=110)
-    temporary.replace(path)
+    with AtomicFile(path) as file:
+        figure.savefig(file.file, format="png", dpi=110)

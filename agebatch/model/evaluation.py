@@ -17,7 +17,6 @@ from agebatch.model.metrics import Labels
 
 FEWEST = 5  # faces in a slice; fewer say nothing
 CROSSED = "age × gender × ethnicity"
-CROSSED_FIGURES = ("mae", "within_range", "gender_accuracy")  # hundreds of slices: only what they are for
 WIDE_BANDS = (("0-12", 0, 12), ("13-60", 13, 60), ("61+", 61, 200))
 
 
@@ -92,7 +91,7 @@ def _slices(examples: Examples, labels: Labels) -> Iterator[tuple[str, str, np.n
             for group in sorted(set(ethnicity) - {""}):
                 name = f"{metrics.band_name(index)} · {sex} · {group}"
                 yield (
-                    "age × gender × ethnicity",
+                    CROSSED,
                     name,
                     (band == index) & (gender == sex) & (ethnicity == group),
                 )

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agebatch.errors import ModelError, OutputError
+from agebatch.errors import ModelError
 from agebatch.model.calibration import Calibration
+from agebatch.results.atomic import AtomicFile, output_errors
 
 if TYPE_CHECKING:
     import keras
@@ -119,29 +119,26 @@ def load(folder: str | Path | None = None) -> Package:
 def save(folder: Path, weights: list[np.ndarray], card: dict[str, Any], readme: str) -> Package:
     """Write a model folder, the card last, so that a folder with a card is whole.
 
-    Weights are kept in half precision: ages change by less than 0.01 years, and the file is half as big.
-
     Raises:
         OutputError: the folder can't be written.
+    """
+    made = make(folder, weights, card)
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(made.card, indent=2, ensure_ascii=False) + "\n"
+    for name, data in ((WEIGHTS, made.weights), (README, readme.encode()), (CARD, text.encode())):
+        with AtomicFile(folder / name) as file:
+            file.file.write(data)
+    return made
+
+
+def make(folder: Path, weights: list[np.ndarray], card: dict[str, Any]) -> Package:
+    """Make what `save` writes, in memory only.
+
+    Weights are kept in half precision: ages change by less than 0.01 years, and the file is half as big.
     """
     buffer = io.BytesIO()
     np.savez(buffer, **{f"w{i}": value.astype(np.float16) for i, value in enumerate(weights)})
     data = buffer.getvalue()
     card = {"format": FORMAT, **card, "files": {WEIGHTS: hashlib.sha256(data).hexdigest()}}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / WEIGHTS, data)
-        _write(folder / README, readme.encode())
-        _write(folder / CARD, (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
-    except OSError as error:
-        raise OutputError(f"{folder}: {error.strerror}", "choose another -o, or make room") from error
     return Package(folder, card, data)
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -7,7 +7,6 @@ run that was killed goes on from its checkpoint as if nothing had been.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,11 @@ import numpy as np
 
 from agebatch.datasets.examples import Examples
 from agebatch.errors import ModelError
-from agebatch.model import batches, losses
+from agebatch.model import batches, losses, metrics
+from agebatch.model.evaluation import labels_of
 from agebatch.model.network import AGES, Architecture, build, for_inference
 from agebatch.model.schedule import Trapezoid
+from agebatch.results.atomic import AtomicFile
 from agebatch.settings import FitSettings
 
 WARMUP = 150  # steps
@@ -258,32 +259,31 @@ def validate(
         answers = inference.predict(pixels, batch_size=64, verbose=0)
     finally:
         network.set_weights(current)
-    means = answers["age"] @ np.arange(AGES)
-    known = (validation.ages[:, 2] > 0) & (validation.source == 0)
-    low, high = validation.ages[known, 0], validation.ages[known, 1]
-    miss = np.maximum(np.maximum(low - means[known], means[known] - high), 0)
-    sexed = (validation.genders[:, 1] > 0) & (validation.source == 0)
-    right = (answers["gender"][sexed, 0] > 0) == (validation.genders[sexed, 0] > 0.5)
-    mae = float(miss.mean()) if known.any() else 0.0
-    accuracy = float(right.mean()) if sexed.any() else 0.0
+    labels = labels_of(validation)
+    error = metrics.errors(answers["age"] @ np.arange(AGES), labels)
+    error = error[~np.isnan(error)]
+    sexed = ~np.isnan(labels.female)
+    right = (answers["gender"][sexed, 0] > 0) == (labels.female[sexed] > 0.5)
+    mae = float(np.abs(error).mean()) if len(error) else 0.0
+    accuracy = float(right.mean()) if len(right) else 0.0
     # 0.1 years weigh as much as half a percent of gender: both are about one standard error on 2,000 faces.
     return {"validation_mae": mae, "validation_gender": accuracy, "score": mae + 20 * (1 - accuracy)}
 
 
 def save(run: Run, path: Path, identity: dict[str, Any]) -> None:
-    """Write a checkpoint: beside it first, then renamed, so that there is always a whole one."""
+    """Write a checkpoint; there is always a whole one.
+
+    Raises:
+        OutputError: it can't be written.
+    """
     arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(run.network.variables)}
     arrays |= {f"o{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(run.optimizer.variables)}
     arrays |= {f"a{i}": value for i, value in enumerate(run.averaging.weights())}
     arrays |= {f"b{i}": value for i, value in enumerate(run.best or [])}
     state = {"epoch": run.epoch, "history": run.history, "identity": identity, "best": run.best is not None}
     arrays["state"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with AtomicFile(path) as file:
+        np.savez(file.file, **arrays)
 
 
 def restore(run: Run, path: Path, identity: dict[str, Any]) -> bool:

@@ -50,7 +50,7 @@ def real_tools(settings: ScanSettings) -> Tools:
         from agebatch.workers import Readers
 
         return Readers(
-            settings.workers or _cores(),
+            settings.workers or cores(),
             settings.largest_preview,
             settings.max_megapixels,
             settings.timeout,
@@ -81,7 +81,8 @@ def real_tools(settings: ScanSettings) -> Tools:
     return Tools(f"{package.name}/{settings.fingerprint(weights)}", readers, detector, predictor)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))  # what this process may use, as under taskset or in a container
     except AttributeError:

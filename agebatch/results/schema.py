@@ -66,7 +66,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("checksum", str, "", "SHA-256 of the file's content; only with `--checksum`"),
 )
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
-FACE_COLUMNS: tuple[str, ...] = NAMES[NAMES.index("face") : NAMES.index("gender_confidence") + 1]
 
 
 def row(**values: Value) -> Row:
