@@ -31,7 +31,7 @@ class Extras:
         write_page: makes the page for `--html` from a report.
 
     Raises:
-        UsageError: pictures would land among the photographs.
+        UsageError: pictures would land among the photographs, or the sidecars' prefix can't be a keyword.
     """
 
     def __init__(self, settings: ScanSettings, write_page: Callable[[str, str], None] | None = None) -> None:
@@ -39,6 +39,10 @@ class Extras:
         self._write_page = write_page
         self._threads = ThreadPoolExecutor(_THREADS, "extras")
         self._crops = self._marked = self._sidecars = 0
+        if settings.sidecar:
+            from agebatch.results.sidecar import check_prefix  # noqa: PLC0415 - lxml
+
+            check_prefix(settings.keyword_prefix)
         for name in filter(None, (settings.annotate, settings.save_crops)):
             if not settings.output_inside:
                 _require_outside(name, settings.paths)

@@ -293,3 +293,8 @@ def test_every_shard_size_gives_the_same_report():
     whole = run()
     for shard in (1, 2, 5, 12):
         assert run(shard=shard, output=f"r{shard}.csv") == whole
+
+
+def test_a_prefix_that_is_no_keyword_is_told_before_anything_is_read():
+    with pytest.raises(UsageError, match="can't be a keyword"):
+        run(sidecar="xmp", keyword_prefix="a|b", tools=no_tools)
