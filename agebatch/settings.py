@@ -182,9 +182,9 @@ class FitSettings:
 
     datasets: tuple[str, ...] = ()
     output: str = ""
-    epochs: int = 29
-    batch_size: int = 64
-    learning_rate: float = 2e-3
+    epochs: int = 60
+    batch_size: int = 96
+    learning_rate: float = 3e-3
     seed: int = 0
     init: str | None = None
     limit: int | None = None
@@ -195,11 +195,11 @@ class FitSettings:
     chip: int = 112
     crop: int = 96
     coarse: int = 64
-    coarse_share: float = 0.6
-    first_share: tuple[float, float] = (0.5, 0.9)
+    coarse_share: float = 0.65
+    first_share: tuple[float, float] = (0.5, 0.85)
     cooldown: float = 0.35
-    weight_decay: float = 0.02
-    averaging: float = 0.998
+    weight_decay: float = 0.05
+    averaging: float = 0.997
     mirror: bool = True
 
     def __post_init__(self) -> None:
@@ -210,9 +210,9 @@ class FitSettings:
                 "name a folder of UTKFace files, or one with labels.csv",
             ),
             (bool(self.output), "no model folder named", "-o runs/first"),
-            (self.epochs >= 1, "--epochs must be at least 1", "29 is the default"),
-            (self.batch_size >= 8, "--batch-size must be at least 8", "64 is the default"),
-            (_above(self.learning_rate, 0), "--learning-rate must be above 0", "0.002 is the default"),
+            (self.epochs >= 1, "--epochs must be at least 1", _default("epochs")),
+            (self.batch_size >= 8, "--batch-size must be at least 8", _default("batch_size")),
+            (_above(self.learning_rate, 0), "--learning-rate must be above 0", _default("learning_rate")),
             (self.limit is None or self.limit >= 1, "--limit must be at least 1", "--limit 2000"),
             (self.device in DEVICES, f"unknown device {self.device!r}", "one of " + ", ".join(DEVICES)),
             (self.precision in PRECISIONS, f"unknown precision {self.precision!r}", ", ".join(PRECISIONS)),
@@ -220,6 +220,10 @@ class FitSettings:
         ):
             if not rule:
                 raise UsageError(complaint, hint)
+
+
+def _default(name: str) -> str:
+    return f"{getattr(FitSettings, name)} is the default"
 
 
 SPLITS = ("test", "validation", "train", "all")

@@ -20,11 +20,13 @@ from agebatch.errors import ModelError
 from agebatch.model import batches, losses, metrics
 from agebatch.model.evaluation import labels_of
 from agebatch.model.network import AGES, Architecture, build, for_inference
+from agebatch.model.optimizer import Muon
 from agebatch.model.schedule import Trapezoid
 from agebatch.results.atomic import AtomicFile
 from agebatch.settings import FitSettings
 
 WARMUP = 150  # steps
+AVERAGED_EVERY = 4  # steps; each time costs as much as a twentieth of a step
 RARE_AGES = 0.3  # exponent: how much more a rare age counts than a frequent one
 RARE_LIMITS = (0.6, 2.0)
 
@@ -123,9 +125,11 @@ class Averaging(keras.callbacks.Callback):
         self.pairs = [(w, keras.Variable(w, trainable=False, name="averaged")) for w in network.weights]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Move the averages a little towards the weights."""
+        """Move the averages a little towards the weights, every few steps."""
         step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-        rate = 1 - min(self.momentum, (1 + step) / (10 + step))
+        if step % AVERAGED_EVERY:
+            return
+        rate = 1 - min(self.momentum, (1 + step) / (10 + step)) ** AVERAGED_EVERY
         for weight, average in self.pairs:
             average.assign_add(rate * (weight - average))
 
@@ -141,7 +145,7 @@ def start(settings: FitSettings, architecture: Architecture, steps: int, init: k
     if init is not None:
         network.set_weights(init.get_weights())
     total = settings.epochs * steps
-    optimizer = keras.optimizers.AdamW(
+    optimizer = Muon(
         Trapezoid(settings.learning_rate, total, min(WARMUP, total // 10), settings.cooldown),
         weight_decay=settings.weight_decay,
     )
@@ -210,7 +214,8 @@ def epochs(
         if not coarse and figures["score"] <= min(h["score"] for h in run.history if h["side"] == side):
             run.best = averaged
         yield figures
-        if stale(run.history, side, settings.patience):
+        # Small pictures are only the way to the real ones: what no longer gains there does not end the run.
+        if not coarse and stale(run.history, side, settings.patience):
             return
 
 
