@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,14 @@ OUTPUT_SUFFIXES = (".csv", ".parquet", ".jsonl")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("auto", "float32", "mixed")
 SIDECARS = ("xmp",)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))  # what this process may use, as under taskset or in a container
+    except AttributeError:
+        return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from agebatch.pipeline import timing
 from agebatch.pipeline.chain import PREVIEWS
 from agebatch.pipeline.hush import hushed
 from agebatch.pipeline.rows import Located, in_original
-from agebatch.pipeline.tools import Tools, cores, real_tools
+from agebatch.pipeline.tools import Tools, real_tools
 from agebatch.results.atomic import AtomicFile
 from agebatch.results.files import open_writer, read_rows
-from agebatch.settings import AUTO_SIDE, ScanSettings
+from agebatch.settings import AUTO_SIDE, ScanSettings, cores
 from agebatch.workers import Readers
 
 ALONE = 48  # photographs of which each stage alone is measured; their previews are held in memory

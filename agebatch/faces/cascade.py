@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from agebatch.faces import networks
 from agebatch.faces.canvas import OCTAVES
-from agebatch.faces.networks import FINAL, REFINED, WINDOW, Weights
+from agebatch.faces.networks import FINAL, REFINED, STRIDE, WINDOW, ProposalWeights, Weights
 from agebatch.faces.sampling import Source, crops, level_pixels, within
 
 
@@ -23,7 +23,7 @@ from agebatch.faces.sampling import Source, crops, level_pixels, within
 class Limits:
     """Thresholds and sizes of the three stages, as the detector's card gives them."""
 
-    stride: int  # pixels between proposals in a level
+    promising_score: float  # of every other window; around those above it all are looked at
     proposal_score: float
     proposal_overlap: float  # intersection over union above which the lower score goes
     most_windows: int  # per picture, before suppression
@@ -41,7 +41,7 @@ class Limits:
         """Read them from a detector's card."""
         first, second, third = card["proposals"], card["refinement"], card["output"]
         return cls(
-            stride=first["stride"],
+            promising_score=first["promising"],
             proposal_score=first["score"],
             proposal_overlap=first["overlap"],
             most_windows=first["most_windows"],
@@ -67,7 +67,7 @@ class Found(NamedTuple):
     counts: tf.Tensor  # (3,) int32: windows, proposals, refined, over the batch
 
 
-def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace: Callable[[], None]):
+def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, on_trace: Callable[[], None]):
     """Make the function `canvas, corners, sizes, scales, level -> Found`.
 
     `scales` (B,) float32 maps a picture to its finest pyramid level, `level` (2,) int32 is that level's height and
@@ -125,16 +125,14 @@ def build(pnet: Weights, rnet: Weights, onet: Weights, limits: Limits, on_trace:
     return detect
 
 
-def _proposals(source: Source, scales, level, weights: Weights, limits: Limits):
+def _proposals(source: Source, scales, level, weights: ProposalWeights, limits: Limits):
     # Level k + 2 is level k halved, so only the two finest are resampled. The loop body is traced once, whatever
     # the number of levels.
     fine = level_pixels(source, scales, level)
     half = tf.cast(tf.math.ceil(tf.cast(level, tf.float32) * math.sqrt(0.5)), tf.int32)
     coarse = level_pixels(source, scales * np.float32(math.sqrt(0.5)), half)
-    head = weights.heads_together()
-    slack = (
-        limits.stride - 1
-    )  # a window may overhang the right and lower edge by this, or faces there are missed
+    # A window may overhang the right and lower edge by this, or faces there are missed.
+    slack = STRIDE - 1
     found = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False, element_shape=(None, 6))
 
     def more(_, fine, coarse, scale, found):
@@ -145,22 +143,21 @@ def _proposals(source: Source, scales, level, weights: Weights, limits: Limits):
         pixels = fine * within(inside, tf.shape(fine)[1:3])
         short = tf.maximum(slack, WINDOW - tf.shape(fine)[1:3])
         padded = tf.pad(pixels, tf.stack([(0, 0), (0, short[0]), (0, short[1]), (0, 0)]))
-        x = networks.proposal_features(padded, weights, limits.stride)
-        score = tf.tensordot(x, head.kernel[:, 4], 1) + head.bias[4]
+        features = networks.proposal_features(padded, weights)
+        hints = _spread(networks.sparse_scores(features, weights), tf.shape(features)[1:3] - 2)
         reach = inside + (slack - WINDOW)  # the last corner of a window
-        rows = tf.cast(tf.range(tf.shape(x)[1]) * limits.stride, tf.float32) <= reach[:, :1]
-        columns = tf.cast(tf.range(tf.shape(x)[2]) * limits.stride, tf.float32) <= reach[:, 1:]
-        good = (score > _logit(limits.proposal_score)) & rows[:, :, None] & columns[:, None, :]
-        cells = tf.where(good)
-        values = tf.gather_nd(x, cells)
-        offsets = tf.matmul(values, head.kernel[:, :4]) + head.bias[:4]
-        corner = tf.cast(cells[:, 1:] * limits.stride, tf.float32)
+        rows = tf.cast(tf.range(tf.shape(hints)[1]) * STRIDE, tf.float32) <= reach[:, :1]
+        columns = tf.cast(tf.range(tf.shape(hints)[2]) * STRIDE, tf.float32) <= reach[:, 1:]
+        hopeful = (hints > _logit(limits.promising_score)) & rows[:, :, None] & columns[:, None, :]
+        cells = tf.where(hopeful)
+        answers = networks.score_windows(features, cells, weights)
+        good = tf.where(answers[:, 4] > _logit(limits.proposal_score))[:, 0]
+        cells, answers = tf.gather(cells, good), tf.gather(answers, good)
+        corner = tf.cast(cells[:, 1:] * STRIDE, tf.float32)
         window = tf.concat([corner, corner + WINDOW], axis=1)
         to_picture = 1 / tf.gather(scale, cells[:, 0])[:, None]
-        boxes = (window + WINDOW * _yxyx(offsets)) * to_picture
-        rows_found = tf.concat(
-            [tf.cast(cells[:, :1], tf.float32), boxes, tf.gather_nd(score, cells)[:, None]], axis=1
-        )
+        boxes = (window + WINDOW * _yxyx(answers[:, :4])) * to_picture
+        rows_found = tf.concat([tf.cast(cells[:, :1], tf.float32), boxes, answers[:, 4:]], axis=1)
         next_level = tf.nn.avg_pool2d(pixels, 2, 2, "SAME")
         return k + 1, coarse, next_level, scale * np.float32(math.sqrt(0.5)), found.write(k, rows_found)
 
@@ -180,6 +177,18 @@ def _proposals(source: Source, scales, level, weights: Weights, limits: Limits):
     )
     rows = found.concat()
     return tf.cast(rows[:, 0], tf.int32), rows[:, 1:5], tf.sigmoid(rows[:, 5])
+
+
+def _spread(scores, size):
+    # (B, h, w) of every other window each way to (B, *size) of all: a window between two takes the better one.
+    for axis in (1, 2):
+        count = tf.shape(scores)[axis]
+        ahead = tf.gather(scores, tf.minimum(tf.range(count) + 1, count - 1), axis=axis)
+        both = tf.stack([scores, tf.maximum(scores, ahead)], axis=axis + 1)
+        shape = tf.unstack(tf.shape(scores))
+        shape[axis] *= 2
+        scores = tf.reshape(both, shape)
+    return scores[:, : size[0], : size[1]]
 
 
 def _per_picture(batch, picture, boxes, scores, most: int):

@@ -6,7 +6,9 @@ import hashlib
 import importlib.util
 import json
 import math
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +20,7 @@ from PIL import Image
 from agebatch.errors import ModelError, UsageError
 from agebatch.faces import boxes as geometry
 from agebatch.faces import canvas, cascade
-from agebatch.faces.networks import FINAL, WINDOW, Weights
+from agebatch.faces.networks import FINAL, WINDOW, ProposalWeights, Weights
 
 MIN_FACE = 0.04  # of the picture's longer side
 LEAST_FACE = 20  # pixels; what a fraction gives at least, so that small pictures are not searched for specks
@@ -59,12 +61,13 @@ class Mtcnn:
 
     def __init__(
         self,
-        weights: Sequence[Weights],
+        weights: tuple[ProposalWeights, Weights, Weights],
         limits: cascade.Limits,
         *,
         min_face: float = MIN_FACE,
         min_score: float = MIN_SCORE,
         max_faces: int = MAX_FACES,
+        threads: int = 1,
     ) -> None:
         self.min_face = _checked_min_face(min_face)
         if not limits.final_score <= min_score < 1:
@@ -79,6 +82,8 @@ class Mtcnn:
         self.traces = 0
         self.stages = np.zeros(3, np.int64)  # windows, proposals, refined candidates seen so far
         self._graph = cascade.build(*weights, limits, self._traced)
+        self._counting = threading.Lock()
+        self._threads = ThreadPoolExecutor(max(1, threads))
 
     @classmethod
     def load(cls, folder: str | Path, **settings: Any) -> Mtcnn:
@@ -87,7 +92,8 @@ class Mtcnn:
         Args:
             folder: holds card.json, which names the weight files of the installed `mtcnn` package.
             settings: `min_face`, below 1 a fraction of the picture's longer side (and then at least 20 pixels),
-                else pixels of the pictures given; `min_score`, 0.8..1; `max_faces` in one picture.
+                else pixels of the pictures given; `min_score`, 0.8..1; `max_faces` in one picture; `threads`, how many
+                groups of pictures are looked at at a time.
 
         Raises:
             ModelError: the card or a weight file is missing, or is not the one that the card describes.
@@ -96,7 +102,7 @@ class Mtcnn:
         card = _card(Path(folder))
         pnet, rnet, onet = (_weight_file(card, name, digest) for name, digest in card["files"].items())
         weights = (
-            Weights.from_arrays(pnet, layers=3),
+            ProposalWeights.from_arrays(pnet),
             Weights.from_arrays(rnet, layers=4),
             Weights.from_arrays(onet, layers=5),
         )
@@ -106,8 +112,10 @@ class Mtcnn:
         """Find faces in uint8 (H, W, 3) RGB pictures of any sizes; one `Faces` per picture, in order."""
         pictures = [_Working.of(picture, self.min_face) for picture in batch]
         results: list[Faces | None] = [None] * len(pictures)
-        for group in _grouped(pictures):
-            for index, faces in zip(group, self._run([pictures[i] for i in group]), strict=True):
+        groups = list(_grouped(pictures))
+        found = self._threads.map(self._run, [[pictures[i] for i in group] for group in groups])
+        for group, several in zip(groups, found, strict=True):
+            for index, faces in zip(group, several, strict=True):
                 results[index] = faces
         return results
 
@@ -117,7 +125,8 @@ class Mtcnn:
         level = np.max([picture.level for picture in group], axis=0).astype(np.int32)
         found = self._graph(pixels, corners, sizes, scales, level)
         picture, boxes, scores, points, capped, counts = (value.numpy() for value in found)
-        self.stages += counts
+        with self._counting:
+            self.stages += counts
         return [
             self._faces(
                 working, boxes[picture == i], scores[picture == i], points[picture == i], bool(capped[i])

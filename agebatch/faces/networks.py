@@ -17,6 +17,7 @@ import tensorflow as tf
 PIXEL_SCALE = 128.0
 LANES = 16  # channels that the CPU's kernels work on together
 WINDOW = 12  # pixels of a pyramid level that one proposal sees
+STRIDE = 2  # pixels of a pyramid level between one proposal and the next
 REFINED, FINAL = 24, 48  # side in pixels of the crops that the second and the third network see
 
 
@@ -68,21 +69,81 @@ def _widened(layer: Layer, following: Layer) -> tuple[Layer, Layer]:
     )
 
 
-def proposal_features(pixels: tf.Tensor, weights: Weights, stride: int) -> tf.Tensor:
-    """Run the body of the proposal network over one pyramid level.
+@dataclass(frozen=True)
+class ProposalWeights:
+    """The proposal network, arranged so that little is computed at full resolution and for hopeless windows.
+
+    Its first activation comes after the pooling here, on a quarter of the values. Where a slope is positive, the
+    activation grows with its input and the two can change places. Where it is negative, the largest of the activated
+    values is the larger of max(x) and max(slope · x): the first layer gives both, the second as one more channel.
+    """
+
+    first: Layer  # without a slope
+    mix: np.ndarray  # (C, C): what each channel is compared with
+    second: Layer
+    third: Layer
+    heads: Layer  # dense: four box offsets, a logit
+
+    @classmethod
+    def from_arrays(cls, arrays: Sequence[np.ndarray]) -> ProposalWeights:
+        """Arrange the arrays of the weight file."""
+        first, second, third = (Layer(*arrays[i : i + 2], arrays[i + 2].ravel()) for i in (0, 3, 6))
+        heads = Weights.from_arrays(arrays, layers=3).heads_together()
+        negative = np.flatnonzero(first.slope < 0)
+        channels, copies = len(first.slope), len(negative)
+        lanes = -(-(channels + copies) // LANES) * LANES
+        spare = lanes - channels - copies
+        kernel = np.concatenate([first.kernel, first.kernel[..., negative] * first.slope[negative]], axis=-1)
+        bias = np.concatenate([first.bias, first.bias[negative] * first.slope[negative]])
+        mix = np.zeros((lanes, lanes), np.float32)
+        # A slope above 1 is taken for 1: there is one, 1.01.
+        mix[range(channels), range(channels)] = np.clip(first.slope, 0, 1)
+        mix[channels + np.arange(copies), negative] = 1
+        return cls(
+            Layer(
+                np.pad(kernel / np.float32(PIXEL_SCALE), [(0, 0)] * 3 + [(0, spare)]),
+                np.pad(bias, (0, spare)),
+            ),
+            mix,
+            replace(second, kernel=np.pad(second.kernel, [(0, 0)] * 2 + [(0, lanes - channels), (0, 0)])),
+            third,
+            heads,
+        )
+
+
+def proposal_features(pixels: tf.Tensor, weights: ProposalWeights) -> tf.Tensor:
+    """Run the first two layers of the proposal network over one pyramid level.
 
     Args:
         pixels: (B, H, W, 3) difference from 127.5.
         weights: of P-Net.
-        stride: 2 as published, or 4: every other window each way, for half the work.
 
     Returns:
-        (B, (H - 12) // stride + 1, (W - 12) // stride + 1, 32); cell (i, j) sees the window at
-        `stride * i, stride * j`.
+        (B, (H - 12) // 2 + 3, (W - 12) // 2 + 3, 16): the window with its corner at pixel `2 * i, 2 * j` sees the
+        3 × 3 cells from `i, j` on.
     """
-    first, second, third = weights.layers
-    x = tf.nn.max_pool2d(_conv(pixels, first), 2, 2, "SAME")
-    return _conv(_conv(x, second), third, stride // 2)
+    x = tf.nn.bias_add(tf.nn.conv2d(pixels, weights.first.kernel, 1, "VALID"), weights.first.bias)
+    x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+    x = tf.maximum(x, tf.nn.conv2d(x, weights.mix[None, None], 1, "VALID"))
+    return _conv(x, weights.second)
+
+
+def sparse_scores(features: tf.Tensor, weights: ProposalWeights) -> tf.Tensor:
+    """Score every other window each way: (B, h, w, 16) of `proposal_features` to logits (B, ⌈(h-2)/2⌉, ⌈(w-2)/2⌉)."""
+    x = _conv(features, weights.third, 2)
+    return tf.tensordot(x, weights.heads.kernel[:, 4], 1) + weights.heads.bias[4]
+
+
+def score_windows(features: tf.Tensor, cells: tf.Tensor, weights: ProposalWeights) -> tf.Tensor:
+    """Look at single windows: int64 (N, 3) picture, row, column in `features` to (N, 5), four offsets and a logit."""
+    shape = tf.shape(features, tf.int64)
+    rows = tf.reshape(features, (-1, features.shape[-1]))
+    corner = (cells[:, 0] * shape[1] + cells[:, 1]) * shape[2] + cells[:, 2]
+    steps = tf.reshape(tf.range(3, dtype=tf.int64)[:, None] * shape[2] + tf.range(3, dtype=tf.int64), (1, 9))
+    kernel = weights.third.kernel.reshape(-1, weights.third.kernel.shape[-1])
+    x = tf.reshape(tf.gather(rows, corner[:, None] + steps), (-1, len(kernel)))
+    x = _prelu(tf.matmul(x, kernel) + weights.third.bias, weights.third.slope)
+    return tf.matmul(x, weights.heads.kernel) + weights.heads.bias
 
 
 def refine(crops: tf.Tensor, weights: Weights) -> tf.Tensor:

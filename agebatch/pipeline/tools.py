@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,7 +14,7 @@ from typing import Any
 from agebatch.errors import ModelError
 from agebatch.model.package import load, models_dir
 from agebatch.pipeline.hush import hushed
-from agebatch.settings import ScanSettings
+from agebatch.settings import ScanSettings, cores
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def real_tools(settings: ScanSettings) -> Tools:
         with loading, hushed():
             from agebatch.model import devices
 
-            devices.choose(settings.device, settings.precision)
+            device = devices.choose(settings.device, settings.precision, one_thread_each=True)
             from agebatch.faces.detector import Mtcnn
 
             return Mtcnn.load(
@@ -70,20 +69,16 @@ def real_tools(settings: ScanSettings) -> Tools:
                 min_face=settings.detector_min_face,
                 min_score=settings.min_score,
                 max_faces=settings.max_faces,
+                threads=1 if device.startswith("gpu") else cores(),
             )
 
     def predictor() -> Any:
         with loading, hushed():
             from agebatch.model.predictor import Predictor
 
-            return Predictor(package, settings.batch_size, settings.device, settings.precision)
+            # On a CPU half of the cores are enough: the others read and detect.
+            return Predictor(
+                package, settings.batch_size, settings.device, settings.precision, max(1, cores() // 2)
+            )
 
     return Tools(f"{package.name}/{settings.fingerprint(weights)}", readers, detector, predictor)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))  # what this process may use, as under taskset or in a container
-    except AttributeError:
-        return os.cpu_count() or 1

@@ -1,7 +1,20 @@
+import importlib.util
+from pathlib import Path
+
+import joblib
 import numpy as np
 import pytest
 
-from agebatch.faces.networks import Layer, Weights, finish, proposal_features, refine
+from agebatch.faces.networks import (
+    Layer,
+    ProposalWeights,
+    Weights,
+    finish,
+    proposal_features,
+    refine,
+    score_windows,
+    sparse_scores,
+)
 
 RNG = np.random.default_rng(4)
 
@@ -43,21 +56,38 @@ def pool_same3(x):  # TensorFlow puts an odd row of padding at the end
     return pool(padded, 3)
 
 
-def test_proposals_are_those_of_the_published_layers():
+@pytest.fixture
+def published():
+    """Arrays of a proposal network, and from pixels to what its third layer gives for each window."""
     arrays = [*layer(3, 3, 3, 10), *layer(3, 3, 10, 16), *layer(3, 3, 16, 32)]
     arrays += [*layer(1, 1, 32, 4)[:2], *layer(1, 1, 32, 2)[:2]]
-    weights = Weights.from_arrays(arrays, layers=3)
-    pixels = RNG.uniform(-127, 127, (24, 24, 3)).astype(np.float32)
-    x = conv(pixels / 128, *arrays[:3])
-    x = conv(conv(pool(x, 2), *arrays[3:6]), *arrays[6:9])
-    result = proposal_features(pixels[None], weights, 2).numpy()[0]
-    np.testing.assert_allclose(result, x, atol=1e-3)
-    np.testing.assert_allclose(proposal_features(pixels[None], weights, 4).numpy()[0], x[::2, ::2], atol=1e-3)
-    head = weights.heads_together()
-    logits = x @ arrays[11].reshape(32, 2) + arrays[12]
-    np.testing.assert_allclose(
-        x @ head.kernel[:, 4] + head.bias[4], logits[..., 1] - logits[..., 0], atol=1e-3
-    )
+
+    def third(pixels):
+        x = pool(conv(pixels / 128, *arrays[:2], np.minimum(arrays[2], 1)), 2)
+        return conv(conv(x, *arrays[3:6]), *arrays[6:9])
+
+    return arrays, third
+
+
+def test_windows_are_scored_as_the_published_layers_do(published):
+    arrays, third = published
+    weights = ProposalWeights.from_arrays(arrays)
+    pixels = RNG.uniform(-127, 127, (2, 24, 24, 3)).astype(np.float32)
+    features = proposal_features(pixels, weights)
+    cells = np.array([(b, y, x) for b in (0, 1) for y in (0, 3, 6) for x in (1, 5)])
+    x = np.stack([third(one) for one in pixels])
+    logits = (x @ arrays[11].reshape(32, 2) + arrays[12]) @ [-1, 1]
+    offsets = x @ arrays[9].reshape(32, 4) + arrays[10]
+    answers = score_windows(features, cells, weights).numpy()
+    np.testing.assert_allclose(answers[:, 4], logits[tuple(cells.T)], atol=1e-3)
+    np.testing.assert_allclose(answers[:, :4], offsets[tuple(cells.T)], atol=1e-3)
+    np.testing.assert_allclose(sparse_scores(features, weights).numpy(), logits[:, ::2, ::2], atol=1e-3)
+
+
+def test_the_published_proposal_network_needs_no_more_channels():
+    spec = importlib.util.find_spec("mtcnn")
+    arrays = joblib.load(Path(spec.submodule_search_locations[0]) / "assets/weights/pnet.lz4")
+    assert ProposalWeights.from_arrays(arrays).first.kernel.shape == (3, 3, 3, 16)
 
 
 @pytest.mark.parametrize("largest", [1.0, 1.3])
