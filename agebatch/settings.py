@@ -13,12 +13,12 @@ from agebatch.errors import UsageError
 
 AUTO_SHARE = 0.04  # of the longer side: the smallest face looked for when nothing is said
 AUTO_PIXELS = 20  # …and never smaller than this, in pixels of the upright original
-AUTO_SIDE = 640  # longer side of the picture that the detector sees then
+AUTO_SIDE = 640  # the picture that the detector sees then has a longer side from this to twice this
 SMALLEST_SEEN = 24  # pixels of the reduced picture that the smallest face must span
 LEAST_SEEN = 12  # pixels: no window of the detector is smaller
 LEAST_SCORE = 0.8  # of a face that comes out of the detector's last stage
 LARGEST_SIDE = 2048  # the detector never sees more than this
-ROWS_VERSION = 1  # raise it when the same photo and settings give other rows: reports are computed anew
+ROWS_VERSION = 2  # raise it when the same photo and settings give other rows: reports are computed anew
 
 OUTPUT_SUFFIXES = (".csv", ".parquet", ".jsonl")
 DEVICES = ("auto", "cpu", "gpu")
@@ -157,9 +157,14 @@ class ScanSettings:
         return float(min(max(self.min_face, LEAST_SEEN), SMALLEST_SEEN))
 
     @property
+    def readers_side(self) -> int:
+        """Longer side in pixels that the readers aim at: see `agebatch.workers.Readers`."""
+        return AUTO_SIDE if self.min_face is None else LARGEST_SIDE
+
+    @property
     def largest_preview(self) -> int:
         """Longer side in pixels that no preview exceeds."""
-        return AUTO_SIDE if self.min_face is None else LARGEST_SIDE
+        return 2 * AUTO_SIDE if self.min_face is None else LARGEST_SIDE
 
     def preview_side(self, width: int, height: int) -> int:
         """Longer side in pixels to which the detector's view of a photo of this size is reduced.

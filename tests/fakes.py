@@ -111,7 +111,7 @@ def fake_tools_with_real_readers(settings: ScanSettings) -> Tools:
     def readers() -> Readers:
         return Readers(
             settings.workers or 1,
-            settings.largest_preview,
+            settings.readers_side,
             settings.max_megapixels,
             settings.timeout,
             pre_cropped=CHIP if settings.pre_cropped else None,

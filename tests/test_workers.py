@@ -87,7 +87,7 @@ def test_poison_costs_its_own_photo(tmp_path, capfd):
     }
     for look in looks:
         if look.status is None:
-            assert look.preview.shape == (72, 96, 3)
+            assert look.preview.shape == (120, 160, 3)
             assert (look.width, look.height, look.message) == (160, 120, "")
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.glob("core*"))
@@ -110,7 +110,7 @@ def test_chips_come_from_the_best_pixels(tmp_path):
     faces = np.stack([FACE, FACE * 8, FACE + np.float32([1400, 1100])]).astype(np.float32)
     with Readers(1, 160) as readers:
         (look,) = readers.look(found)
-        assert look.preview.shape == (120, 160, 3)
+        assert look.preview.shape == (150, 200, 3)
         chips = readers.cut(look, faces, 64).result(timeout=30)
         assert readers.cut(look, faces[:0], 64).result(timeout=30).shape == (0, 64, 64, 3)
     assert chips.shape == (3, 64, 64, 3)

@@ -109,7 +109,7 @@ def run(
         warm = replace(tools, detector=lambda: detector, predictor=lambda: predictor)
         before = _traces(detector, predictor)
         measured = []
-        only_decode = Readers(workers, base.largest_preview, decoder=timing.decode_only)
+        only_decode = Readers(workers, base.readers_side, decoder=timing.decode_only)
         with only_decode as bare, tools.readers() as real:
             for name, found in sets.items():
                 console.note(f"measuring {console.count(len(found), 'photograph')}: {name}")

@@ -40,33 +40,33 @@ def layout(height: int, width: int) -> tuple[tuple[int, int], np.ndarray]:
     return size, np.array(corners, np.int32)
 
 
-def fill(pictures: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Copy pictures and their octaves into one array.
+def octaves_of(pixels: np.ndarray) -> list[Image.Image]:
+    """Halve a picture, uint8 (H, W, 3), again and again: 2 × 2 pixels averaged, an odd last row or column alone."""
+    octaves = [Image.fromarray(pixels)]
+    for _ in range(OCTAVES - 1):
+        octaves.append(octaves[-1].reduce(2))
+    return octaves
+
+
+def fill(pictures: Sequence[Sequence[Image.Image]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Copy the octaves of pictures into one array.
 
     Args:
-        pictures: uint8 (H, W, 3) each.
+        pictures: the octaves of each, from `octaves_of`.
 
     Returns:
         uint8 (B, height, width, 3); (OCTAVES, 2) int32 y, x of the octaves' corners, the same for every picture;
         (B, OCTAVES, 2) int32 height, width of each octave.
     """
-    size, corners = layout(max(p.shape[0] for p in pictures), max(p.shape[1] for p in pictures))
+    size, corners = layout(max(p[0].height for p in pictures), max(p[0].width for p in pictures))
     canvas = np.zeros((len(pictures), *size, 3), np.uint8)
     sizes = np.zeros((len(pictures), OCTAVES, 2), np.int32)
-    for index, picture in enumerate(pictures):
-        pixels = picture
-        for octave, (y, x) in enumerate(corners):
-            if octave:
-                pixels = halve(pixels)
-            height, width = pixels.shape[:2]
-            sizes[index, octave] = height, width
+    for index, octaves in enumerate(pictures):
+        for octave, (picture, (y, x)) in enumerate(zip(octaves, corners, strict=True)):
+            pixels = np.asarray(picture)
+            height, width = sizes[index, octave] = pixels.shape[:2]
             _frame(canvas[index, y - FRAME : y + height + FRAME, x - FRAME : x + width + FRAME], pixels)
     return canvas, corners, sizes
-
-
-def halve(pixels: np.ndarray) -> np.ndarray:
-    """Average 2 x 2 pixels; an odd last row or column is averaged alone, as one more."""
-    return np.asarray(Image.fromarray(pixels).reduce(2))
 
 
 def _frame(target: np.ndarray, pixels: np.ndarray) -> None:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from agebatch.faces import networks
 from agebatch.faces.canvas import OCTAVES
 from agebatch.faces.networks import FINAL, REFINED, STRIDE, WINDOW, ProposalWeights, Weights
-from agebatch.faces.sampling import Source, crops, level_pixels, within
+from agebatch.faces.sampling import GREY, Source, crops
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Found(NamedTuple):
 
 
 def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, on_trace: Callable[[], None]):
-    """Make the function `canvas, corners, sizes, scales, level -> Found`.
+    """Make the function `canvas, corners, sizes, pixels, owners, level_corners, scales -> Found`.
 
-    `scales` (B,) float32 maps a picture to its finest pyramid level, `level` (2,) int32 is that level's height and
-    width, the same for all. `on_trace` is called whenever TensorFlow traces the function.
+    Its first three arguments are those of `agebatch.faces.canvas.fill`, the others those of
+    `agebatch.faces.pyramid.Pyramids`. `on_trace` is called whenever TensorFlow traces the function.
     """
 
     @tf.function(
@@ -79,16 +79,18 @@ def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, o
             tf.TensorSpec((None, None, None, 3), tf.uint8),
             tf.TensorSpec((OCTAVES, 2), tf.int32),
             tf.TensorSpec((None, OCTAVES, 2), tf.int32),
-            tf.TensorSpec((None,), tf.float32),
-            tf.TensorSpec((2,), tf.int32),
+            tf.TensorSpec((None, None, None, 3), tf.uint8),
+            tf.TensorSpec((None, None, None), tf.int32),
+            tf.TensorSpec((None, 2), tf.float32),
+            tf.TensorSpec((None, None, 2), tf.float32),
         ],
         autograph=False,
     )
-    def detect(canvas, corners, sizes, scales, level):
+    def detect(canvas, corners, sizes, pixels, owners, level_corners, scales):
         on_trace()
         source = Source(canvas, tf.cast(corners, tf.float32), tf.cast(sizes, tf.float32))
         batch = tf.shape(canvas)[0]
-        picture, boxes, scores = _proposals(source, scales, level, pnet, limits)
+        picture, boxes, scores = _proposals(pixels, owners, level_corners, scales, pnet, limits)
         windows = tf.size(scores)
         boxes, scores, crowded = _per_picture(batch, picture, boxes, scores, limits.most_windows)
         picture, boxes, _, many = _suppress(boxes, scores, limits.proposal_overlap, limits.most_proposals)
@@ -125,58 +127,18 @@ def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, o
     return detect
 
 
-def _proposals(source: Source, scales, level, weights: ProposalWeights, limits: Limits):
-    # Level k + 2 is level k halved, so only the two finest are resampled. The loop body is traced once, whatever
-    # the number of levels.
-    fine = level_pixels(source, scales, level)
-    half = tf.cast(tf.math.ceil(tf.cast(level, tf.float32) * math.sqrt(0.5)), tf.int32)
-    coarse = level_pixels(source, scales * np.float32(math.sqrt(0.5)), half)
-    # A window may overhang the right and lower edge by this, or faces there are missed.
-    slack = STRIDE - 1
-    found = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False, element_shape=(None, 6))
-
-    def more(_, fine, coarse, scale, found):
-        return tf.reduce_max(tf.shape(fine)[1:3]) >= WINDOW
-
-    def step(k, fine, coarse, scale, found):
-        inside = tf.math.floor(source.sizes[:, 0] * scale[:, None] + 1e-3)  # (B, 2) pixels of this level
-        pixels = fine * within(inside, tf.shape(fine)[1:3])
-        short = tf.maximum(slack, WINDOW - tf.shape(fine)[1:3])
-        padded = tf.pad(pixels, tf.stack([(0, 0), (0, short[0]), (0, short[1]), (0, 0)]))
-        features = networks.proposal_features(padded, weights)
-        hints = _spread(networks.sparse_scores(features, weights), tf.shape(features)[1:3] - 2)
-        reach = inside + (slack - WINDOW)  # the last corner of a window
-        rows = tf.cast(tf.range(tf.shape(hints)[1]) * STRIDE, tf.float32) <= reach[:, :1]
-        columns = tf.cast(tf.range(tf.shape(hints)[2]) * STRIDE, tf.float32) <= reach[:, 1:]
-        hopeful = (hints > _logit(limits.promising_score)) & rows[:, :, None] & columns[:, None, :]
-        cells = tf.where(hopeful)
-        answers = networks.score_windows(features, cells, weights)
-        good = tf.where(answers[:, 4] > _logit(limits.proposal_score))[:, 0]
-        cells, answers = tf.gather(cells, good), tf.gather(answers, good)
-        corner = tf.cast(cells[:, 1:] * STRIDE, tf.float32)
-        window = tf.concat([corner, corner + WINDOW], axis=1)
-        to_picture = 1 / tf.gather(scale, cells[:, 0])[:, None]
-        boxes = (window + WINDOW * _yxyx(answers[:, :4])) * to_picture
-        rows_found = tf.concat([tf.cast(cells[:, :1], tf.float32), boxes, answers[:, 4:]], axis=1)
-        next_level = tf.nn.avg_pool2d(pixels, 2, 2, "SAME")
-        return k + 1, coarse, next_level, scale * np.float32(math.sqrt(0.5)), found.write(k, rows_found)
-
-    any_size = tf.TensorShape((None, None, None, 3))
-    *_, found = tf.while_loop(
-        more,
-        step,
-        (0, fine, coarse, scales, found),
-        shape_invariants=(
-            tf.TensorShape(()),
-            any_size,
-            any_size,
-            tf.TensorShape((None,)),
-            tf.TensorShape(None),
-        ),
-        parallel_iterations=1,
-    )
-    rows = found.concat()
-    return tf.cast(rows[:, 0], tf.int32), rows[:, 1:5], tf.sigmoid(rows[:, 5])
+def _proposals(pixels, owners, level_corners, scales, weights: ProposalWeights, limits: Limits):
+    features = networks.proposal_features(tf.cast(pixels, tf.float32) - GREY, weights)
+    hints = _spread(networks.sparse_scores(features, weights), tf.shape(owners)[1:])
+    cells = tf.where((hints > _logit(limits.promising_score)) & (owners > 0))
+    answers = networks.score_windows(features, cells, weights)
+    good = tf.where(answers[:, 4] > _logit(limits.proposal_score))[:, 0]
+    cells, answers = tf.gather(cells, good), tf.gather(answers, good)
+    picture, level = tf.cast(cells[:, 0], tf.int32), tf.gather_nd(owners, cells) - 1
+    corner = tf.cast(cells[:, 1:] * STRIDE, tf.float32) - tf.gather(level_corners, level)
+    window = tf.concat([corner, corner + WINDOW], axis=1) + WINDOW * _yxyx(answers[:, :4])
+    scale = tf.gather_nd(scales, tf.stack([picture, level], axis=1))
+    return picture, window / tf.tile(scale, (1, 2)), tf.sigmoid(answers[:, 4])
 
 
 def _spread(scores, size):

@@ -19,7 +19,7 @@ from PIL import Image
 
 from agebatch.errors import ModelError, UsageError
 from agebatch.faces import boxes as geometry
-from agebatch.faces import canvas, cascade
+from agebatch.faces import canvas, cascade, pyramid
 from agebatch.faces.networks import FINAL, WINDOW, ProposalWeights, Weights
 
 MIN_FACE = 0.04  # of the picture's longer side
@@ -120,10 +120,14 @@ class Mtcnn:
         return results
 
     def _run(self, group: Sequence[_Working]) -> list[Faces]:
-        pixels, corners, sizes = canvas.fill([picture.pixels for picture in group])
-        scales = np.array([picture.scale for picture in group], np.float32)
-        level = np.max([picture.level for picture in group], axis=0).astype(np.int32)
-        found = self._graph(pixels, corners, sizes, scales, level)
+        octaves = [canvas.octaves_of(picture.pixels) for picture in group]
+        levels = [
+            pyramid.levels_of(several, picture.scale) for several, picture in zip(octaves, group, strict=True)
+        ]
+        packed = pyramid.pack(levels)
+        found = self._graph(
+            *canvas.fill(octaves), packed.pixels, packed.owners, packed.corners, packed.scales
+        )
         picture, boxes, scores, points, capped, counts = (value.numpy() for value in found)
         with self._counting:
             self.stages += counts

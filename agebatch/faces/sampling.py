@@ -26,19 +26,6 @@ class Source(NamedTuple):
     sizes: tf.Tensor  # (B, OCTAVES, 2) height, width
 
 
-def level_pixels(source: Source, scales: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
-    """Scale every picture: (B,) scales and (2,) height, width to (B, height, width, 3).
-
-    What lies beyond a picture's own size is not grey but undefined: multiply by `within`.
-    """
-    # From the octave that is once to twice as fine: bilinear sampling then reads nearly every pixel.
-    size = tf.cast(level, tf.float32)
-    whole = tf.concat([tf.zeros_like(source.sizes[:, 0]), size / scales[:, None]], axis=1)
-    octave = tf.math.floor(-tf.math.log(scales) / math.log(2) + 1e-3)
-    index = tf.range(tf.shape(scales)[0])
-    return _sampled(source, index, whole, octave, level) - GREY
-
-
 def _sampled(
     source: Source, picture: tf.Tensor, boxes: tf.Tensor, octave: tf.Tensor, size: tf.Tensor
 ) -> tf.Tensor:
@@ -73,10 +60,3 @@ def crops(source: Source, picture: tf.Tensor, boxes: tf.Tensor, side: int) -> tf
 def _grown(boxes: tf.Tensor, side: int) -> tf.Tensor:
     extra = (boxes[:, 2:] - boxes[:, :2]) * (GROWN / (side - 1))
     return tf.concat([boxes[:, :2] - extra, boxes[:, 2:] + extra], axis=1)
-
-
-def within(inside: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Make a mask of (B, *size, 1): 1 in the first (B, 2) rows and columns, else 0."""
-    rows = tf.cast(tf.range(size[0]), tf.float32) < inside[:, :1]
-    columns = tf.cast(tf.range(size[1]), tf.float32) < inside[:, 1:]
-    return tf.cast(rows[:, :, None] & columns[:, None, :], tf.float32)[..., None]

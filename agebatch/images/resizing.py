@@ -20,6 +20,15 @@ def within(image: Image.Image, side: int) -> Image.Image:
     return image.resize(size, _FILTER)
 
 
+def about(image: Image.Image, side: int) -> Image.Image:
+    """Shrink by the whole factor that leaves the longer side at `side` or more, and below twice that.
+
+    >>> about(Image.new("RGB", (4000, 3000)), 640).size, about(Image.new("RGB", (1000, 750)), 640).size
+    ((667, 500), (1000, 750))
+    """
+    return divided(image, max(image.size) // side)
+
+
 def divided(image: Image.Image, factor: int) -> Image.Image:
     """Shrink by a whole factor (fast where it divides the size)."""
     if factor <= 1:

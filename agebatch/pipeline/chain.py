@@ -53,7 +53,7 @@ class Steps:
     detector: Callable[[], Any]
     predictor: Callable[[], Predictor]
     model: str
-    side: int = 640  # of the previews, at most
+    side: int = 1280  # of the previews, at most
     min_face: float = 0.0  # original pixels; smaller faces are dropped
     pre_cropped: bool = False
     keep_chips: bool = False

@@ -50,7 +50,7 @@ def real_tools(settings: ScanSettings) -> Tools:
 
         return Readers(
             settings.workers or cores(),
-            settings.largest_preview,
+            settings.readers_side,
             settings.max_megapixels,
             settings.timeout,
             pre_cropped=package.chip if settings.pre_cropped else None,

@@ -19,12 +19,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from agebatch.faces import alignment
 from agebatch.images import reading
 from agebatch.images.opening import one_line
 from agebatch.images.reading import Decoded, Unread
-from agebatch.images.resizing import divided, whole_as_chip, within
+from agebatch.images.resizing import about, divided, whole_as_chip, within
 from agebatch.results.schema import Status
 from agebatch.workers.messages import CutRequest, LookReply, LookRequest, Setup
 
@@ -100,7 +101,7 @@ class _Desk:
             preview = whole_as_chip(decoded.image, chip)
         else:
             decoded = self._keep(request.path, decoded)
-            preview = within(decoded.image, self._side(decoded))
+            preview = self._preview(decoded)
         data = preview.tobytes()
         self.memory[request.offset : request.offset + len(data)] = data
         return LookReply(decoded.width, decoded.height, decoded.message, (preview.height, preview.width, 3))
@@ -127,9 +128,12 @@ class _Desk:
             chips[index] = _chip(source, points, span, request.chip)
         return chips
 
-    def _side(self, decoded: Decoded) -> int:
+    def _preview(self, decoded: Decoded) -> Image.Image:
         side, wanted = self.setup.side, self.setup.wanted_side
-        return min(side, wanted(decoded.width, decoded.height)) if wanted else side
+        if wanted:
+            return within(decoded.image, min(side, wanted(decoded.width, decoded.height)))
+        # A JPEG comes at this size already; an exact one would cost an eighth of its decoding.
+        return about(decoded.image, side)
 
     def _decode(self, path: str, side: int) -> Decoded | Unread:
         return self.decoder(path, side=side, max_megapixels=self.setup.max_megapixels)

@@ -35,7 +35,7 @@ class Look:
     """What one photo looks like, or why it could not be read.
 
     `status` is None where it was read; `message` may still say that it was read only in part. `width` and
-    `height` are the upright original's. `preview` is uint8 (h, w, 3) upright, longer side at most `side`.
+    `height` are the upright original's. `preview` is uint8 (h, w, 3) upright, its longer side as `Readers` says.
     """
 
     found: Found
@@ -52,7 +52,8 @@ class Readers:
 
     Args:
         processes: how many children.
-        side: longer side of the previews in pixels; with `wanted_side`, at most.
+        side: longer side of the previews in pixels, at least (where the photo has it) and below twice that; with
+            `wanted_side`, at most.
         max_megapixels: above it a photo is `too_large`.
         timeout: seconds that a child may spend on one photo.
         pre_cropped: give each whole picture as a chip of this side in pixels instead of a preview.
@@ -75,8 +76,9 @@ class Readers:
     ) -> None:
         setup = (side, max_megapixels, timeout, pre_cropped, decoder, wanted_side)
         self._work = _Work()
-        self._side = pre_cropped or side
-        self._lanes = [_Lane(self._work, n, self._side, timeout, setup) for n in range(max(processes, 1))]
+        largest = pre_cropped or (side if wanted_side else 2 * side)
+        self._slot_bytes = largest * largest * 3
+        self._lanes = [_Lane(self._work, n, self._slot_bytes, timeout, setup) for n in range(max(processes, 1))]
 
     def __enter__(self) -> Readers:
         for lane in self._lanes:
@@ -101,7 +103,7 @@ class Readers:
         Raises:
             AgebatchError: the children can't be started at all.
         """
-        ahead = min(_AHEAD * len(self._lanes), _AHEAD_BYTES // (self._side * self._side * 3))
+        ahead = min(_AHEAD * len(self._lanes), _AHEAD_BYTES // self._slot_bytes)
         window: deque[Future[Look]] = deque()
         try:
             for one in found:
@@ -215,8 +217,8 @@ class _Work:
 class _Lane:
     """One child and the thread that serves it."""
 
-    def __init__(self, work: _Work, number: int, side: int, timeout: float, setup: tuple) -> None:
-        self.link = Link(_UNDER_WAY, side * side * 3)
+    def __init__(self, work: _Work, number: int, slot_bytes: int, timeout: float, setup: tuple) -> None:
+        self.link = Link(_UNDER_WAY, slot_bytes)
         self.thread = threading.Thread(target=self._run, name=f"reader-{number}", daemon=True)
         self._work, self._number, self._timeout, self._setup = work, number, timeout, setup
         self._under_way: deque[_Job] = deque()

@@ -1,6 +1,6 @@
 import numpy as np
 
-from agebatch.faces.canvas import FRAME, OCTAVES, fill, halve, layout
+from agebatch.faces.canvas import FRAME, OCTAVES, fill, layout, octaves_of
 
 RNG = np.random.default_rng(2)
 
@@ -19,20 +19,21 @@ def test_octaves_lie_apart_and_inside():
 
 def test_pictures_and_their_halves_are_in_their_places():
     pictures = [RNG.integers(0, 255, (h, w, 3), dtype=np.uint8) for h, w in [(40, 61), (33, 20)]]
-    canvas, corners, sizes = fill(pictures)
+    canvas, corners, sizes = fill([octaves_of(picture) for picture in pictures])
     for index, expected in enumerate(pictures):
-        pixels = expected
-        for octave in range(OCTAVES):
+        for octave, picture in enumerate(octaves_of(expected)):
+            pixels = np.asarray(picture)
             (y, x), (h, w) = corners[octave], sizes[index, octave]
             assert (h, w) == pixels.shape[:2]
             np.testing.assert_array_equal(canvas[index, y : y + h, x : x + w], pixels)
             np.testing.assert_array_equal(canvas[index, y - 1, x : x + w], pixels[0])
             np.testing.assert_array_equal(canvas[index, y : y + h, x + w], pixels[:, -1])
-            pixels = halve(pixels)
 
 
-def test_halving_averages():
+def test_octaves_average():
     pixels = RNG.integers(0, 255, (6, 8, 3), dtype=np.uint8)
     mean = pixels.reshape(3, 2, 4, 2, 3).mean(axis=(1, 3))
-    assert np.abs(halve(pixels) - mean).max() <= 0.5
-    assert halve(pixels[:5, :1]).shape == (3, 1, 3)
+    octaves = octaves_of(pixels)
+    assert len(octaves) == OCTAVES
+    assert np.abs(np.asarray(octaves[1]) - mean).max() <= 0.5
+    assert [octave.size for octave in octaves_of(pixels[:5, :1])[:3]] == [(1, 5), (1, 3), (1, 2)]
