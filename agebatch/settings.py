@@ -196,7 +196,7 @@ class FitSettings:
 
     datasets: tuple[str, ...] = ()
     output: str = ""
-    epochs: int = 60
+    epochs: int = 46
     batch_size: int = 96
     learning_rate: float = 3e-3
     seed: int = 0
@@ -209,7 +209,7 @@ class FitSettings:
     chip: int = 112
     crop: int = 96
     coarse: int = 64
-    coarse_share: float = 0.65
+    coarse_share: float = 0.5
     first_share: tuple[float, float] = (0.5, 0.85)
     cooldown: float = 0.35
     weight_decay: float = 0.05

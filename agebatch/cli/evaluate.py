@@ -33,7 +33,12 @@ def evaluate(
         str, typer.Option(metavar="test|validation|train|all", help="Which part of the data set.")
     ] = Default.split,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Take at most so many faces of the data set.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Take at most so many faces of the data set. Near-duplicates are then looked for, and splits made, "
+            "among these alone: faces of the whole set's training split can come in.",
+        ),
     ] = Default.limit,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="All figures as JSON; - is stdout.")

@@ -47,7 +47,12 @@ def fit(
         str | None, typer.Option(metavar="MODEL_DIR", help="Start from the weights of this model.")
     ] = Default.init,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Take at most so many faces of each data set.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Take at most so many faces of each data set. Near-duplicates are then looked for, and splits made, "
+            "among these alone.",
+        ),
     ] = Default.limit,
     patience: Annotated[
         int, typer.Option(metavar="N", help="Stop after so many epochs without a better validation score.")

@@ -59,20 +59,12 @@ def run(settings: DatasetSettings) -> None:
 
 
 def _explained(data: Labelled) -> Explained:
-    from threading import Lock  # noqa: PLC0415
-
     from agebatch.datasets.chips import load_chips  # noqa: PLC0415
     from agebatch.datasets.explain import explain  # noqa: PLC0415
     from agebatch.pages.dataset_page import Explained  # noqa: PLC0415
 
-    lock = Lock()
     with console.progress(len(data.samples), f"pictures of {data.folder}") as bar:
-
-        def tell(read: int) -> None:
-            with lock:  # the bar takes one thread at a time
-                bar.advance(read)
-
-        chips = load_chips(data.samples, data.folder, None, data.framing, tell=tell)
+        chips = load_chips(data.samples, data.folder, None, data.framing, tell=bar.advance)
     if not chips.ok.any():
         raise InputError(
             f"{data.folder}: none of its {len(data.samples)} labelled pictures can be read;"

@@ -52,7 +52,7 @@ def run(settings: FitSettings) -> None:
     if settings.tensorboard and find_spec("tensorboard") is None:
         raise UsageError("--tensorboard needs the package tensorboard", "pip install 'agebatch[tensorboard]'")
     console.note("reading the data sets")
-    examples = load_examples(settings.datasets, settings.chip, settings.limit, console.warn)
+    examples = load_examples(settings.datasets, settings.chip, settings.limit, console.warn, console.progress)
     train = examples.take(examples.split == "train")
     # Of the first data set only: it is the one to be good at, so it alone chooses and calibrates.
     validation = examples.take((examples.split == "validation") & (examples.source == 0))
@@ -144,10 +144,14 @@ def _line(figures: dict[str, float], epochs: int) -> str:
     said = (
         f"epoch {figures['epoch']:.0f}/{epochs} at {figures['side']:.0f} px: loss {figures['train_loss']:.3f}"
     )
-    said += f", training MAE {figures['train_age_age_error']:.2f}"
-    said += f" and gender {figures['train_gender_gender_accuracy']:.1%}"
-    if "validation_mae" in figures:
-        said += f"; validation MAE {figures['validation_mae']:.2f} years, gender {figures['validation_gender']:.1%}"
+    for what, mae, gender in (
+        ("training", "train_age_age_error", "train_gender_gender_accuracy"),
+        ("validation", "validation_mae", "validation_gender"),
+    ):
+        # Where nothing is labelled there is no figure.
+        known = [f"MAE {figures[mae]:.2f} years"] if mae in figures else []
+        known += [f"gender {figures[gender]:.1%}"] if gender in figures else []
+        said += f"; {what} {', '.join(known)}" if known else ""
     return said
 
 
@@ -214,15 +218,11 @@ def _training(state: Run, settings: FitSettings, device: str) -> dict[str, Any]:
     import tensorflow
 
     per_epoch = state.steps * settings.batch_size
-    defaults = {field.name: field.default for field in dataclasses.fields(FitSettings)}
-    options = [
-        f"--{name.replace('_', '-')} {value}"
-        for name, value in _plain(settings).items()
-        if name in ("epochs", "batch_size", "learning_rate", "seed", "limit") and value != defaults[name]
-    ]
     names = " ".join(_public_name(argument) for argument in settings.datasets)
     return {
-        "command": " ".join(["agebatch fit", names, "-o", Path(settings.output).name, *options]),
+        "command": " ".join(
+            ["agebatch fit", names, "-o", shlex.quote(Path(settings.output).name), *_options(settings)]
+        ),
         "settings": {k: v for k, v in _plain(settings).items() if k not in ("datasets", "output", "init")},
         "init": Path(settings.init).name if settings.init else None,
         "epochs": state.epoch,
@@ -236,6 +236,20 @@ def _training(state: Run, settings: FitSettings, device: str) -> dict[str, Any]:
             "Python": platform.python_version(),
         },
     }
+
+
+def _options(settings: FitSettings) -> list[str]:
+    """What of the command line decides about the model, where it is not the default."""
+    options = [
+        f"--{name.replace('_', '-')} {value}"
+        for name in ("epochs", "batch_size", "learning_rate", "seed", "limit", "patience", "precision")
+        if (value := getattr(settings, name)) != getattr(FitSettings, name)
+    ]
+    if settings.init:
+        options.append(f"--init {shlex.quote(Path(settings.init).name)}")
+    if settings.mirror != FitSettings.mirror:
+        options.append("--mirror" if settings.mirror else "--no-mirror")
+    return options
 
 
 def _public_name(argument: str) -> str:
@@ -286,7 +300,7 @@ def _draw(path: Path, history: list[dict[str, float]]) -> None:
             axes.plot(*zip(*points, strict=True), color=colour, label=label) if points else None
         axes.set(title=title, xlabel="epoch")
         axes.spines[["top", "right"]].set_visible(False)
-        if len(lines) > 1:
+        if len(axes.lines) > 1:
             axes.legend(frameon=False)
     with AtomicFile(path) as file:
         figure.savefig(file.file, format="png", dpi=110)

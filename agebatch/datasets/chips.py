@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -86,12 +87,13 @@ def load_chips(
         samples: from read_dataset, as are folder and framing.
         side: of the chips, in pixels; None: only thumbnails and fingerprints are wanted.
         jobs: threads; None: one per core.
-        tell: called with the number of files that were just read, from any thread.
+        tell: called with the number of files that were just read, by one thread at a time.
     """
     count = len(samples)
     pixels = np.zeros((count, side or 0, side or 0, 3), np.uint8)
     thumbnails = np.zeros((count, THUMBNAIL, THUMBNAIL), np.uint8)
     reasons, fingerprints = [""] * count, [""] * count
+    telling = Lock()
 
     def read(start: int) -> None:
         for i in range(start, min(start + CHUNK, count)):
@@ -100,7 +102,8 @@ def load_chips(
                 if side:
                     pixels[i] = _resized(picture, framing, side)
                 thumbnails[i] = _resized(picture, framing, THUMBNAIL).convert("L")
-        tell(min(CHUNK, count - start))
+        with telling:
+            tell(min(CHUNK, count - start))
 
     threads = Parallel(n_jobs=jobs or os.cpu_count() or 1, prefer="threads")
     threads(delayed(read)(start) for start in range(0, count, CHUNK))

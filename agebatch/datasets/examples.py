@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -44,21 +46,40 @@ class Examples:
         )
 
 
+class Bar(Protocol):
+    """Shows how many files were read; agebatch.console.Progress is one."""
+
+    def advance(self, count: int = 1) -> None:
+        """So many more."""
+
+
+class _Unseen:
+    def advance(self, count: int = 1) -> None:
+        pass
+
+
+@contextmanager
+def _unseen(total: int, what: str) -> Iterator[Bar]:
+    yield _Unseen()
+
+
 def load_examples(
     arguments: Sequence[str],
     chip: int,
     limit: int | None = None,
     warn: Callable[[str], None] = lambda message: None,
-    tell: Callable[[int], None] = lambda read: None,
+    progress: Callable[[int, str], AbstractContextManager[Bar]] = _unseen,
 ) -> Examples:
     """Read data sets whole: labels, chips, near-duplicates, splits.
 
     Args:
         arguments: folders, each as `DIR` or `DIR:FRAMING`.
         chip: side of the chips in pixels.
-        limit: at most so many faces of each data set, evenly chosen; None: all.
+        limit: at most so many faces of each data set, evenly chosen; None: all. Only these are read, so a group
+            of near-duplicates is known by those of them that were chosen, and may fall into another split than
+            in the whole data set.
         warn: told in one line each what could not be used.
-        tell: told how many files were just read.
+        progress: makes a bar for so many files, as agebatch.console.progress does.
 
     Raises:
         InputError: a folder is missing, or holds no labelled picture that can be read.
@@ -73,7 +94,8 @@ def load_examples(
         lost = [reject for reject in data.rejects if not reject.recovered]
         if lost:
             warn(f"{folder}: {len(lost)} labels left out, the first: {lost[0].file}: {lost[0].reason}")
-        chips = load_chips(samples, folder, chip, framing, tell=tell)
+        with progress(len(samples), f"pictures of {folder}") as bar:
+            chips = load_chips(samples, folder, chip, framing, tell=bar.advance)
         broken = np.flatnonzero(~chips.ok)
         if len(broken):
             first = broken[0]

@@ -7,8 +7,7 @@ import importlib.util
 import json
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,10 +51,18 @@ class Detector(Protocol):
         ...
 
 
+class Lanes(Protocol):
+    """Anything that computes several things at a time."""
+
+    def map(self, call: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        """Call it with each item; results in the items' order."""
+        ...
+
+
 class Mtcnn:
     """MTCNN's published networks behind one batched TensorFlow graph.
 
-    `traces` counts how often TensorFlow traced the graph: 1 after the first batch, whatever sizes come later.
+    `traces` counts how often TensorFlow traced the graph: once for each device, whatever sizes come later.
     Source: Zhang et al. 2016, arXiv:1604.02878.
     """
 
@@ -67,7 +74,7 @@ class Mtcnn:
         min_face: float = MIN_FACE,
         min_score: float = MIN_SCORE,
         max_faces: int = MAX_FACES,
-        threads: int = 1,
+        lanes: Lanes | None = None,
     ) -> None:
         self.min_face = _checked_min_face(min_face)
         if not limits.final_score <= min_score < 1:
@@ -83,7 +90,7 @@ class Mtcnn:
         self.stages = np.zeros(3, np.int64)  # windows, proposals, refined candidates seen so far
         self._graph = cascade.build(*weights, limits, self._traced)
         self._counting = threading.Lock()
-        self._threads = ThreadPoolExecutor(max(1, threads))
+        self._map = lanes.map if lanes else map
 
     @classmethod
     def load(cls, folder: str | Path, **settings: Any) -> Mtcnn:
@@ -92,8 +99,8 @@ class Mtcnn:
         Args:
             folder: holds card.json, which names the weight files of the installed `mtcnn` package.
             settings: `min_face`, below 1 a fraction of the picture's longer side (and then at least 20 pixels),
-                else pixels of the pictures given; `min_score`, 0.8..1; `max_faces` in one picture; `threads`, how many
-                groups of pictures are looked at at a time.
+                else pixels of the pictures given; `min_score`, 0.8..1; `max_faces` in one picture; `lanes`, where
+                groups of pictures are looked at side by side.
 
         Raises:
             ModelError: the card or a weight file is missing, or is not the one that the card describes.
@@ -113,7 +120,7 @@ class Mtcnn:
         pictures = [_Working.of(picture, self.min_face) for picture in batch]
         results: list[Faces | None] = [None] * len(pictures)
         groups = list(_grouped(pictures))
-        found = self._threads.map(self._run, [[pictures[i] for i in group] for group in groups])
+        found = self._map(self._run, [[pictures[i] for i in group] for group in groups])
         for group, several in zip(groups, found, strict=True):
             for index, faces in zip(group, several, strict=True):
                 results[index] = faces

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import keras
 
 from agebatch.errors import UsageError
 from agebatch.settings import cores
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 def choose(device: str, precision: str, *, one_thread_each: bool = False) -> str:
@@ -61,3 +69,52 @@ def _gpus(device: str) -> list:
         # Without growth TensorFlow takes the whole card, and a second process on it fails.
         tf.config.experimental.set_memory_growth(gpu, True)
     return gpus
+
+
+class Lanes:
+    """Threads that compute side by side, each on a device of its own.
+
+    Args:
+        devices: TensorFlow's name of each thread's device; "" leaves the choice to TensorFlow.
+    """
+
+    def __init__(self, devices: Sequence[str]) -> None:
+        self.devices = tuple(devices)
+        self._free: queue.SimpleQueue[str] = queue.SimpleQueue()
+        for device in self.devices:
+            self._free.put(device)
+        self._mine = threading.local()
+        self._threads = ThreadPoolExecutor(len(self.devices), "lane", self._take)
+
+    def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Call it with each item, as many at a time as there are threads; results in the items' order.
+
+        Raises: whatever the call raises.
+        """
+        under_way: deque[Future[Result]] = deque()
+        for item in items:
+            under_way.append(self._threads.submit(self._on_own_device, call, item))
+            while len(under_way) >= len(self.devices):
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+    def _take(self) -> None:
+        self._mine.device = self._free.get()
+
+    def _on_own_device(self, call: Callable[[Item], Result], item: Item) -> Result:
+        if not self._mine.device:
+            return call(item)
+        import tensorflow as tf  # noqa: PLC0415
+
+        with tf.device(self._mine.device):
+            return call(item)
+
+
+def lanes(chosen: str, threads: int) -> Lanes:
+    """Make a lane for each GPU, or so many on the CPU; `chosen` is what `choose` gave."""
+    if not chosen.startswith("gpu"):
+        return Lanes([""] * max(1, threads))
+    import tensorflow as tf  # noqa: PLC0415
+
+    return Lanes([device.name for device in tf.config.list_logical_devices("GPU")])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +45,7 @@ class Predictor:
         batch_size: None: what suits the device.
         device: see agebatch.model.devices.choose.
         precision: likewise.
-        threads: how many batches a CPU computes at a time.
+        threads: how many batches a CPU computes at a time; each GPU takes one.
 
     Raises:
         ModelError: the weights don't fit the card.
@@ -63,8 +61,7 @@ class Predictor:
         threads: int = 1,
     ) -> None:
         self.device = devices.choose(device, precision, one_thread_each=threads > 1)
-        self._at_a_time = 1 if self.device.startswith("gpu") else max(1, threads)
-        self._threads = ThreadPoolExecutor(self._at_a_time)
+        self._lanes = devices.lanes(self.device, threads)
         self.package = package
         self.chip = package.chip
         self.batch_size = batch_size or (BATCH_GPU if self.device.startswith("gpu") else BATCH_CPU)
@@ -108,16 +105,11 @@ class Predictor:
         """Give the network's own answers by batch: age probabilities (N, 101) and gender logits (N,)."""
         source = _Carried(chips)
         dataset = batches.prediction(source, self.chip, self.batch_size)
-        under_way: deque[Future] = deque()
-        for pixels, count in dataset:
-            under_way.append(self._threads.submit(self._computed, pixels, count))
-            while len(under_way) >= self._at_a_time:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+        yield from self._lanes.map(self._computed, dataset)
         source.raise_if_failed()
 
-    def _computed(self, pixels: tf.Tensor, count: tf.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _computed(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        pixels, count = batch
         ages, logits = self._answer(pixels)
         return ages.numpy()[: int(count)], logits.numpy()[: int(count)]
 

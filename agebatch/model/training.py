@@ -126,6 +126,8 @@ class Averaging(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the averages a little towards the weights, every few steps."""
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # during `fit` Keras on JAX keeps what moves apart from the variables
         step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
         if step % AVERAGED_EVERY:
             return
@@ -207,6 +209,8 @@ def epochs(
         )
         figures = {"epoch": epoch + 1, "side": side}
         figures |= {f"train_{name}": float(values[-1]) for name, values in fitted.history.items()}
+        for name in _meaningless(train):
+            figures.pop(f"train_{name}", None)
         averaged = run.averaging.weights()
         figures |= validate(averaged, run.network, validation, settings, side)
         run.epoch = epoch + 1
@@ -217,6 +221,13 @@ def epochs(
         # Small pictures are only the way to the real ones: what no longer gains there does not end the run.
         if not coarse and stale(run.history, side, settings.patience):
             return
+
+
+def _meaningless(train: Examples) -> list[str]:
+    """Running figures of which nothing is labelled: Keras would report 0 for them."""
+    exact = (train.ages[:, 2] > 0) & (train.ages[:, 1] - train.ages[:, 0] < 1)
+    known = {"age_age_error": exact, "gender_gender_accuracy": train.genders[:, 1] > 0}
+    return [name for name, labelled in known.items() if not labelled.any()]
 
 
 def stale(history: list[dict[str, float]], side: int, patience: int) -> bool:
@@ -252,7 +263,12 @@ def validate(
     settings: FitSettings,
     side: int,
 ) -> dict[str, float]:
-    """Measure averaged weights on the validation split: MAE in years, gender accuracy, and a score of both."""
+    """Measure averaged weights on the validation split.
+
+    Returns:
+        `validation_mae` in years and `validation_gender`, the share of right answers, each only where something is
+        labelled; and `score`, lower is better, of what there is.
+    """
     if not len(validation):
         return {"score": 0.0}
     chip = round(settings.chip * side / settings.crop)
@@ -269,10 +285,15 @@ def validate(
     error = error[~np.isnan(error)]
     sexed = ~np.isnan(labels.female)
     right = (answers["gender"][sexed, 0] > 0) == (labels.female[sexed] > 0.5)
-    mae = float(np.abs(error).mean()) if len(error) else 0.0
-    accuracy = float(right.mean()) if len(right) else 0.0
+    figures = {"score": 0.0}
     # 0.1 years weigh as much as half a percent of gender: both are about one standard error on 2,000 faces.
-    return {"validation_mae": mae, "validation_gender": accuracy, "score": mae + 20 * (1 - accuracy)}
+    if len(error):
+        figures["validation_mae"] = float(np.abs(error).mean())
+        figures["score"] += figures["validation_mae"]
+    if len(right):
+        figures["validation_gender"] = float(right.mean())
+        figures["score"] += 20 * (1 - figures["validation_gender"])
+    return figures
 
 
 def save(run: Run, path: Path, identity: dict[str, Any]) -> None:
