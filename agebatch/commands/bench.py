@@ -182,6 +182,7 @@ def _measure(
     with _timed(spent, "ceiling"):
         for _ in readers.bare.look(found):
             pass
+    _warm(found, tools, readers.real)
     listed = Path(base.output).with_name("files.txt")
     listed.write_bytes(b"\0".join(os.fsencode(one.path) for one in found) + b"\0")
     settings = replace(base, paths=(), files_from=str(listed), fresh=True)
@@ -196,6 +197,13 @@ def _measure(
     return result
 
 
+def _warm(found: list[Found], tools: Tools, readers: Any) -> None:
+    """Let the kernels see pictures of these sizes once: a real scan has thousands of them."""
+    looks = [look for look in readers.look(found[: 2 * PREVIEWS]) if look.preview is not None]
+    for first in range(0, len(looks), PREVIEWS):
+        tools.detector().detect([look.preview for look in looks[first : first + PREVIEWS]])
+
+
 def _each_alone(result: Measured, found: list[Found], tools: Tools, readers: Any) -> None:
     """One stage after the other, nothing overlapping, scaled to all images of the set."""
     detector, predictor, spent = tools.detector(), tools.predictor(), {}
@@ -208,6 +216,8 @@ def _each_alone(result: Measured, found: list[Found], tools: Tools, readers: Any
         for first in range(0, len(looks), PREVIEWS):
             faces += detector.detect([look.preview for look in looks[first : first + PREVIEWS]])
     result.candidates = ((np.array(stages) - before) / max(len(looks), 1)).tolist()
+    if hasattr(detector, "until"):
+        spent |= _within_detection(detector, looks, spent["detect"])
     with _timed(spent, "cut chips"):
         handles = [
             readers.cut(look, _points(look, of), predictor.chip)
@@ -221,6 +231,21 @@ def _each_alone(result: Measured, found: list[Found], tools: Tools, readers: Any
     factor = result.images / len(found)
     alone = {name: Spent(each.wall * factor, each.cpu * factor) for name, each in spent.items()}
     result.stages = {**alone, **result.stages}
+
+
+def _within_detection(detector: Any, looks: list[Any], whole: Spent) -> dict[str, Spent]:
+    """What each network costs: the whole up to it, less the whole up to the one before."""
+    names = ("scale and pack", "first network", "second network", "third network")
+    sums: list[Spent] = []
+    for stage in range(3):
+        shorter, spent = detector.until(stage), {}
+        for name in ("to warm up", "counted"):
+            with _timed(spent, name):
+                for first in range(0, len(looks), PREVIEWS):
+                    shorter.detect([look.preview for look in looks[first : first + PREVIEWS]])
+        sums.append(spent["counted"])
+    steps = zip(names, [Spent(), *sums], [*sums, whole], strict=True)
+    return {f"· {name}": Spent(now.wall - before.wall, now.cpu - before.cpu) for name, before, now in steps}
 
 
 def _points(look: Any, faces: Any) -> np.ndarray:

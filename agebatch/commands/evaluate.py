@@ -43,10 +43,10 @@ def run(settings: EvaluateSettings) -> None:
     _warn_about_training(model, every, settings)
 
     with hushed():
-        from agebatch.model.predictor import Predictor
+        from agebatch.model.answering import answering
 
-        predictor = Predictor(model, device=settings.device)
-    answers = calibration.apply(model.calibration, *predictor.answers(examples.pixels))
+        answer = answering(model, device=settings.device)
+    answers = calibration.apply(model.calibration, *answer(examples.pixels))
     folder, _ = parse_dataset(settings.dataset)
     measured = {
         "name": folder.resolve().name,

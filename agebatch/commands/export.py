@@ -49,7 +49,7 @@ def run(settings: ExportSettings) -> None:
     except ImportError as error:
         raise UsageError(
             f"{settings.kind} needs the package {error.name}",
-            "pip install onnx tf2onnx onnxruntime" if settings.kind == "onnx" else "",
+            "pip install 'agebatch[onnx]'" if settings.kind == "onnx" else "",
         ) from error
     except OSError as error:
         raise OutputError(f"{target}: {error.strerror or error}", "choose another -o") from error
@@ -86,8 +86,14 @@ def _savedmodel(network, target: Path) -> Answer:
 def _onnx(network, target: Path) -> Answer:
     import onnxruntime
 
-    network.export(str(target), format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tf2onnx looks for names that NumPy no longer has
+        inside = Path(folder) / "model.onnx"
+        network.export(str(inside), format="onnx", verbose=False)
+        data = inside.read_bytes()
+    with AtomicFile(target) as file:
+        file.file.write(data)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     return lambda chips: _by_shape(session.run(None, {session.get_inputs()[0].name: chips}))
 
 

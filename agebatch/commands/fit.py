@@ -160,7 +160,7 @@ def _package(
 ) -> Package:
     """Calibrate on `fitted_on`, measure on test, write the model folder."""
     from agebatch.model import calibration, card, evaluation
-    from agebatch.model.predictor import Predictor
+    from agebatch.model.answering import answering
 
     folder = Path(settings.output)
     weights = state.best or state.averaging.weights()
@@ -183,16 +183,16 @@ def _package(
     }
     # In memory until it is calibrated: a run that is killed here must not leave a worse model in the folder.
     raw = package.make(folder, weights, described)
-    predictor = Predictor(raw, device=settings.device, precision=settings.precision)
+    answer = answering(raw, device=settings.device, precision=settings.precision)
     labels = evaluation.labels_of(fitted_on)
-    ages, logits = predictor.answers(fitted_on.pixels)
+    ages, logits = answer(fitted_on.pixels)
     exact = np.where(labels.age_low == labels.age_high, labels.age_low, np.nan)
     fitted = calibration.fit(ages, logits, exact, labels.female)
     described["calibration"] = fitted.to_json()
     for number, part in enumerate(described["data"]):
         test = examples.take((examples.split == "test") & (examples.source == number))
         if len(test):
-            answers = calibration.apply(fitted, *predictor.answers(test.pixels))
+            answers = calibration.apply(fitted, *answer(test.pixels))
             described["evaluation"].append({"name": part["name"], **evaluation.evaluate(answers, test)})
     return package.save(folder, weights, described, card.write(described))
 

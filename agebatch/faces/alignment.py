@@ -94,7 +94,8 @@ def cut(pixels: np.ndarray, points: np.ndarray, chip: int) -> np.ndarray:
         # An affine transform reads 16 pixels per sample whatever the scale: reduce first, or it aliases.
         smaller = np.maximum(1, np.round((high - low) / reduction)).astype(int)
         scale = smaller / (high - low)
-        crop = crop.resize(tuple(smaller.tolist()), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        # Hamming's window is as sharp here as a bicubic one, for half the work.
+        crop = crop.resize(tuple(smaller.tolist()), Image.Resampling.HAMMING, reducing_gap=3.0)
     linear = to_picture[:, :2] * scale[:, None]
     shift = (to_picture[:, 2] - low) * scale
     coefficients = np.column_stack([linear, shift]).ravel().tolist()

@@ -67,11 +67,19 @@ class Found(NamedTuple):
     counts: tf.Tensor  # (3,) int32: windows, proposals, refined, over the batch
 
 
-def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, on_trace: Callable[[], None]):
+def build(
+    pnet: ProposalWeights,
+    rnet: Weights,
+    onet: Weights,
+    limits: Limits,
+    on_trace: Callable[[], None],
+    last: int = 3,
+):
     """Make the function `canvas, corners, sizes, pixels, owners, level_corners, scales -> Found`.
 
     Its first three arguments are those of `agebatch.faces.canvas.fill`, the others those of
-    `agebatch.faces.pyramid.Pyramids`. `on_trace` is called whenever TensorFlow traces the function.
+    `agebatch.faces.pyramid.Pyramids`. `on_trace` is called whenever TensorFlow traces the function. With `last` 0, 1
+    or 2 the function stops before the first, behind the first or behind the second network, and finds nothing.
     """
 
     @tf.function(
@@ -90,11 +98,15 @@ def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, o
         on_trace()
         source = Source(canvas, tf.cast(corners, tf.float32), tf.cast(sizes, tf.float32))
         batch = tf.shape(canvas)[0]
+        if last == 0:
+            return _nothing(batch, 0, 0, 0)
         picture, boxes, scores = _proposals(pixels, owners, level_corners, scales, pnet, limits)
         windows = tf.size(scores)
         boxes, scores, crowded = _per_picture(batch, picture, boxes, scores, limits.most_windows)
         picture, boxes, _, many = _suppress(boxes, scores, limits.proposal_overlap, limits.most_proposals)
         proposals = tf.size(picture)
+        if last == 1:
+            return _nothing(batch, windows, proposals, 0)
 
         def second(index, box):
             return networks.refine(crops(source, index, box, REFINED), rnet)
@@ -108,6 +120,8 @@ def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, o
         )
         picture, boxes, _, more = _suppress(boxes, scores, limits.refined_overlap, limits.most_refined)
         refined = tf.size(picture)
+        if last == 2:
+            return _nothing(batch, windows, proposals, refined)
 
         def third(index, box):
             return networks.finish(crops(source, index, box, FINAL), onet)
@@ -125,6 +139,18 @@ def build(pnet: ProposalWeights, rnet: Weights, onet: Weights, limits: Limits, o
         return Found(picture, boxes, scores, points, crowded | many | more, counts)
 
     return detect
+
+
+def _nothing(batch, *counts):
+    none = tf.zeros(0)
+    return Found(
+        tf.zeros(0, tf.int32),
+        tf.zeros((0, 4)),
+        none,
+        tf.zeros((0, 5, 2)),
+        tf.zeros(batch, tf.bool),
+        tf.stack(counts),
+    )
 
 
 def _proposals(pixels, owners, level_corners, scales, weights: ProposalWeights, limits: Limits):

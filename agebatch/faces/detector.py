@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import importlib.util
 import json
@@ -88,7 +90,8 @@ class Mtcnn:
         self.max_faces = max_faces
         self.traces = 0
         self.stages = np.zeros(3, np.int64)  # windows, proposals, refined candidates seen so far
-        self._graph = cascade.build(*weights, limits, self._traced)
+        self._build = functools.partial(cascade.build, *weights, limits)
+        self._graph = self._build(self._traced)
         self._counting = threading.Lock()
         self._map = lanes.map if lanes else map
 
@@ -125,6 +128,16 @@ class Mtcnn:
             for index, faces in zip(group, several, strict=True):
                 results[index] = faces
         return results
+
+    def until(self, stage: int) -> Mtcnn:
+        """Make a detector that stops behind a network, 1 or 2, or before the first, and finds nothing: to measure it.
+
+        What it does before the first is to scale and pack the pictures.
+        """
+        shorter = copy.copy(self)
+        shorter.stages = np.zeros_like(self.stages)
+        shorter._graph = self._build(lambda: None, stage)
+        return shorter
 
     def _run(self, group: Sequence[_Working]) -> list[Faces]:
         octaves = [canvas.octaves_of(picture.pixels) for picture in group]

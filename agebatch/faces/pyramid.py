@@ -1,14 +1,14 @@
 """The sizes at which the proposal network sees a picture, packed into one array: one pass over it sees them all.
 
-    +---------------+      each level is 0.71 times the one before; a batch of pictures shares one layout,
-    |               |      made for the largest of them, and what no picture covers is grey
-    |      L0       |
-    +----------+----+
-    |    L1    | L4 |
-    |          +-+--+
-    +------+---+-++
-    |  L2  | L3  |
-    +------+-----+
++---------------+      each level is 0.71 times the one before; a batch of pictures shares one layout,
+|               |      made for the largest of them, and what no picture covers is grey
+|      L0       |
++----------+----+
+|    L1    | L4 |
+|          +-+--+
++------+---+-++
+|  L2  | L3  |
++------+-----+
 """
 
 from __future__ import annotations

@@ -122,7 +122,11 @@ class Averaging(keras.callbacks.Callback):
     def __init__(self, network: keras.Model, momentum: float) -> None:
         super().__init__()
         self.momentum = momentum
-        self.pairs = [(w, keras.Variable(w, trainable=False, name="averaged")) for w in network.weights]
+        # Copies: JAX frees a weight's own memory at every step.
+        self.pairs = [
+            (w, keras.Variable(keras.ops.convert_to_numpy(w).copy(), trainable=False, name="averaged"))
+            for w in network.weights
+        ]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the averages a little towards the weights, every few steps."""

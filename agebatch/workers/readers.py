@@ -78,7 +78,9 @@ class Readers:
         self._work = _Work()
         largest = pre_cropped or (side if wanted_side else 2 * side)
         self._slot_bytes = largest * largest * 3
-        self._lanes = [_Lane(self._work, n, self._slot_bytes, timeout, setup) for n in range(max(processes, 1))]
+        self._lanes = [
+            _Lane(self._work, n, self._slot_bytes, timeout, setup) for n in range(max(processes, 1))
+        ]
 
     def __enter__(self) -> Readers:
         for lane in self._lanes:

@@ -148,6 +148,16 @@ def test_stages_are_counted(detector, found):
     assert windows >= proposals >= refined > 0
 
 
+def test_for_measuring_it_stops_behind_a_network(detector, found, portraits):
+    before = detector.stages.copy()
+    for stage in range(3):
+        shorter = detector.until(stage)
+        assert [len(faces) for faces in shorter.detect(portraits)] == [0, 0, 0]
+        assert np.count_nonzero(shorter.stages) == (0, 2, 3)[stage]
+    np.testing.assert_array_equal(detector.stages, before)
+    same(detector.detect([portraits[0]])[0], found[0], 0.5)
+
+
 @pytest.mark.parametrize(
     "setting", [{"min_face": 0}, {"min_face": 5}, {"min_face": -1}, {"min_face": float("nan")}]
 )

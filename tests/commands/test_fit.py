@@ -1,0 +1,106 @@
+"""`agebatch fit` as people run it: in a process of its own, killed and run again; and its odd inputs."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from agebatch.commands import fit
+from agebatch.errors import InputError
+from agebatch.model import package
+from agebatch.settings import FitSettings
+from tests.commands.trained import EPOCHS, faces, settings
+
+
+def command(dataset, output):
+    return [
+        *(sys.executable, "-c", "from agebatch.cli import main; main()"),
+        *("fit", str(dataset), "-o", str(output)),
+        *("--epochs", str(EPOCHS), "--batch-size", "8", "--no-progress", "--device", "cpu"),
+    ]
+
+
+def epochs_of(folder):
+    with (folder / "history.csv").open(newline="") as file:
+        return [int(row["epoch"]) for row in csv.DictReader(file)]
+
+
+def test_killed_and_run_again_it_ends_as_if_nothing_had_been(tmp_path, trained):
+    dataset, whole = trained
+    output = tmp_path / "model"
+    process = subprocess.Popen(command(dataset, output), stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not (output / "checkpoint.npz").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (output / "weights.npz").exists()
+
+    done = subprocess.run(command(dataset, output), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "going on after epoch" in done.stderr
+    assert epochs_of(output) == list(range(1, EPOCHS + 1))
+    for one, other in zip(
+        package.load(output).network().get_weights(), package.load(whole).network().get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-2, atol=2e-3)
+
+
+def test_the_model_folder_is_whole(trained):
+    _, folder = trained
+    assert {path.name for path in folder.iterdir()} == {
+        *("weights.npz", "card.json", "README.md", "history.csv", "curves.png", "checkpoint.npz")
+    }
+    card = json.loads((folder / "card.json").read_text())
+    assert card["training"]["command"] == (
+        f"agebatch fit faces -o {folder.name} --epochs {EPOCHS} --batch-size 8"
+    )
+    assert card["training"]["epochs"] == EPOCHS
+    assert epochs_of(folder) == list(range(1, EPOCHS + 1))
+
+
+def test_odd_examples_are_said_and_not_fatal(tmp_path, capsys):
+    dataset = faces(tmp_path, 14, genders=(1,))
+    (dataset / "30_1_0_20170109000000000.jpg.chip.jpg").write_bytes(b"\xff\xd8\xff" + bytes(4000))
+    (dataset / "thirty_1_0_20170109.jpg").write_bytes(b"")
+    made = settings(dataset, tmp_path / "model", epochs=1)
+    fit.run(made)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 pictures" in said or "1 picture" in said
+    assert "30_1_0_20170109000000000.jpg.chip.jpg" in said
+    assert "all examples have the same gender" in said
+    assert "the model will know little" in said
+    assert package.load(tmp_path / "model").card["training"]["epochs"] == 1
+
+
+def test_ages_alone_can_be_learnt(tmp_path, capsys):
+    dataset = faces(tmp_path, 16)
+    lines = ["file,age,gender"]
+    for number, path in enumerate(sorted(dataset.glob("*.jpg"))):
+        path.rename(dataset / f"{number}.jpg")
+        lines.append(f"{number}.jpg,{20 + number},")
+    (dataset / "labels.csv").write_text("\n".join(lines))
+    fit.run(settings(dataset, tmp_path / "model", epochs=1))
+    said = capsys.readouterr().err
+    assert "no gender is labelled" in " ".join(said.split())
+    line = next(line for line in said.splitlines() if line.startswith("epoch 1/1"))
+    assert "MAE" in line
+    assert "gender" not in line
+
+
+def test_nothing_to_train_on(tmp_path):
+    with pytest.raises(InputError):
+        fit.run(FitSettings((str(tmp_path),), str(tmp_path / "model")))
+    with pytest.raises(InputError, match="missing|no such|exist"):
+        fit.run(FitSettings((str(tmp_path / "absent"),), str(tmp_path / "model")))
+    with pytest.raises(InputError, match="8 are the least"):
+        fit.run(settings(faces(tmp_path, 3), tmp_path / "model"))
