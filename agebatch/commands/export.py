@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from agebatch import console
 from agebatch.errors import OutputError, UsageError
 from agebatch.model import calibration, package
 from agebatch.pipeline.hush import hushed
-from agebatch.results.atomic import AtomicFile
+from agebatch.results.atomic import output_errors
 from agebatch.settings import ExportSettings
 
 CHIPS = 16  # noise pictures on which both models must agree
@@ -44,27 +45,41 @@ def run(settings: ExportSettings) -> None:
     network = keras.Model(pixels, answers)
     chips = np.random.default_rng(0).integers(0, 256, (CHIPS, model.chip, model.chip, 3)).astype(np.float32)
     expected = network.predict(chips, verbose=0)
-    try:
-        answer = {"savedmodel": _savedmodel, "onnx": _onnx, "tflite": _tflite}[settings.kind](network, target)
-    except ImportError as error:
-        raise UsageError(
-            f"{settings.kind} needs the package {error.name}",
-            "pip install 'agebatch[onnx]'" if settings.kind == "onnx" else "",
-        ) from error
-    except OSError as error:
-        raise OutputError(f"{target}: {error.strerror or error}", "choose another -o") from error
-    ages, genders = answer(chips)
-    point = model.calibration.point
-    years = np.abs(
-        calibration.summarise(ages, point)[0] - calibration.summarise(expected["age"], point)[0]
-    ).max()
-    logit = np.abs(genders - expected["gender"]).max()
-    if not years < TOLERANCE:
-        raise OutputError(f"{target} answers differently: up to {years:.2f} years", "please report this")
+    with _temporary_folder(target) as folder:
+        made = folder / "model"
+        try:
+            answer = {"savedmodel": _savedmodel, "onnx": _onnx, "tflite": _tflite}[settings.kind](
+                network, made
+            )
+        except ImportError as error:
+            raise UsageError(
+                f"{settings.kind} needs the package {error.name}",
+                "pip install 'agebatch[onnx]'" if settings.kind == "onnx" else "",
+            ) from error
+        ages, genders = answer(chips)
+        point = model.calibration.point
+        expected_age = calibration.summarise(expected["age"], point)[0]
+        years = np.abs(calibration.summarise(ages, point)[0] - expected_age).max()
+        logit = np.abs(genders - expected["gender"]).max()
+        if not years < TOLERANCE:
+            raise OutputError(
+                f"{target} would answer differently: up to {years:.2f} years", "please report this"
+            )
+        with output_errors(target):
+            made.replace(target)
     console.note(
         f"{target} written; on {CHIPS} pictures it differs by at most {years:.6f} years"
         f" and {logit:.6f} in the gender's logit"
     )
+
+
+@contextmanager
+def _temporary_folder(target: Path) -> Iterator[Path]:
+    """Beside the target, so that what is right can be renamed to it."""
+    with output_errors(target):
+        folder = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.resolve().parent)
+    with folder as name:
+        yield Path(name)
 
 
 Answer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -85,15 +100,14 @@ def _savedmodel(network, target: Path) -> Answer:
 
 def _onnx(network, target: Path) -> Answer:
     import onnxruntime
+    import tf2onnx  # noqa: F401 - Keras' own complaint about a missing one does not name it
 
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tf2onnx looks for names that NumPy no longer has
-        inside = Path(folder) / "model.onnx"
-        network.export(str(inside), format="onnx", verbose=False)
-        data = inside.read_bytes()
-    with AtomicFile(target) as file:
-        file.file.write(data)
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        # Keras looks at the suffix.
+        network.export(f"{target}.onnx", format="onnx", verbose=False)
+    Path(f"{target}.onnx").replace(target)
+    session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
     return lambda chips: _by_shape(session.run(None, {session.get_inputs()[0].name: chips}))
 
 
@@ -103,8 +117,7 @@ def _tflite(network, target: Path) -> Answer:
     with tempfile.TemporaryDirectory() as folder:
         network.export(folder, verbose=False)
         data = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-    with AtomicFile(target) as file:
-        file.file.write(data)
+    target.write_bytes(data)
     with hushed(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"

@@ -52,7 +52,7 @@ def test_killed_and_run_again_it_ends_as_if_nothing_had_been(tmp_path, trained):
     for one, other in zip(
         package.load(output).network().get_weights(), package.load(whole).network().get_weights(), strict=True
     ):
-        np.testing.assert_allclose(one, other, rtol=1e-2, atol=2e-3)
+        np.testing.assert_allclose(one, other, rtol=2e-3, atol=3e-4)
 
 
 def test_the_model_folder_is_whole(trained):
@@ -100,7 +100,7 @@ def test_ages_alone_can_be_learnt(tmp_path, capsys):
 def test_nothing_to_train_on(tmp_path):
     with pytest.raises(InputError):
         fit.run(FitSettings((str(tmp_path),), str(tmp_path / "model")))
-    with pytest.raises(InputError, match="missing|no such|exist"):
+    with pytest.raises(InputError, match=r"missing|no such|exist"):
         fit.run(FitSettings((str(tmp_path / "absent"),), str(tmp_path / "model")))
     with pytest.raises(InputError, match="8 are the least"):
         fit.run(settings(faces(tmp_path, 3), tmp_path / "model"))

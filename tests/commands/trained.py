@@ -7,7 +7,7 @@ from pathlib import Path
 from agebatch.settings import FitSettings
 from tests.datasets.faces import utkface
 
-EPOCHS = 4
+EPOCHS = 3
 
 
 def faces(folder: Path, count: int, genders: tuple[int, ...] = (0, 1)) -> Path:

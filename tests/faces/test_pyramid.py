@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def pyramid(shape, scale=0.6):
 def test_levels_go_down_to_one_window_in_even_steps(shape):
     levels = pyramid(shape)
     assert max(levels[0].pixels.shape[:2]) == max(1, round(max(shape) * 0.6))
-    for one, following in zip(levels, levels[1:], strict=False):
+    for one, following in itertools.pairwise(levels):
         assert max(following.pixels.shape[:2]) >= WINDOW
         if min(one.pixels.shape[:2]) > 20:
             assert following.scale[0] / one.scale[0] == pytest.approx(0.71, abs=0.02)
