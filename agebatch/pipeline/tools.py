@@ -69,7 +69,7 @@ def real_tools(settings: ScanSettings) -> Tools:
                 min_face=settings.detector_min_face,
                 min_score=settings.min_score,
                 max_faces=settings.max_faces,
-                lanes=devices.lanes(device, cores()),
+                lanes=devices.lanes(device, max(1, cores() // 2)),
             )
 
     def predictor() -> Any:
