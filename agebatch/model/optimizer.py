@@ -1,6 +1,6 @@
 """How the weights move: orthogonal steps for the convolutions, Adam for everything else.
 
-On this network it needs half the faces that AdamW needs: at 64 px MAE 8.6 years and gender 84 % after 23,000 faces seen,
+On this network it needs half the faces that AdamW needs: at 64 px MAE 8.6 years and gender 84 % after 23,000 faces,
 where AdamW had 9.9 and 81 %, and 8.6 and 84 % after 46,000.
 """
 
