@@ -200,8 +200,15 @@ def _measure(
 def _warm(found: list[Found], tools: Tools, readers: Any) -> None:
     """Let the kernels see pictures of these sizes once: a real scan has thousands of them."""
     looks = [look for look in readers.look(found[: 2 * PREVIEWS]) if look.preview is not None]
+    _detected(tools.detector(), looks)
+
+
+def _detected(detector: Any, looks: list[Any]) -> list[Any]:
+    """The faces of every look, found in batches as a scan finds them."""
+    faces: list[Any] = []
     for first in range(0, len(looks), PREVIEWS):
-        tools.detector().detect([look.preview for look in looks[first : first + PREVIEWS]])
+        faces += detector.detect([look.preview for look in looks[first : first + PREVIEWS]])
+    return faces
 
 
 def _each_alone(result: Measured, found: list[Found], tools: Tools, readers: Any) -> None:
@@ -211,10 +218,8 @@ def _each_alone(result: Measured, found: list[Found], tools: Tools, readers: Any
     before = np.array(stages)
     with _timed(spent, "read, decode and reduce"):
         looks = [look for look in readers.look(found) if look.preview is not None]
-    faces: list[Any] = []
     with _timed(spent, "detect"):
-        for first in range(0, len(looks), PREVIEWS):
-            faces += detector.detect([look.preview for look in looks[first : first + PREVIEWS]])
+        faces = _detected(detector, looks)
     result.candidates = ((np.array(stages) - before) / max(len(looks), 1)).tolist()
     if hasattr(detector, "until"):
         spent |= _within_detection(detector, looks, spent["detect"])
@@ -241,8 +246,7 @@ def _within_detection(detector: Any, looks: list[Any], whole: Spent) -> dict[str
         shorter, spent = detector.until(stage), {}
         for name in ("to warm up", "counted"):
             with _timed(spent, name):
-                for first in range(0, len(looks), PREVIEWS):
-                    shorter.detect([look.preview for look in looks[first : first + PREVIEWS]])
+                _detected(shorter, looks)
         sums.append(spent["counted"])
     steps = zip(names, [Spent(), *sums], [*sums, whole], strict=True)
     return {f"· {name}": Spent(now.wall - before.wall, now.cpu - before.cpu) for name, before, now in steps}
