@@ -12,6 +12,8 @@ sampling then reads every pixel, where sampling a large face in the full picture
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +21,22 @@ from PIL import Image
 
 OCTAVES = 7  # 1/1 … 1/64
 FRAME = 1  # repeated pixels around each octave
+_ALIGNED = 64  # bytes; what TensorFlow asks of memory that it shall use without copying
+
+
+class Memory(threading.local):
+    """Room for the canvases of each thread, kept: fresh pages from the system cost more than filling them."""
+
+    def __init__(self) -> None:
+        self._bytes = np.zeros(0, np.uint8)
+
+    def array(self, shape: Sequence[int]) -> np.ndarray:
+        """Give a uint8 array that holds anything; it is good until this thread asks again."""
+        size = math.prod(shape)
+        if size > len(self._bytes):
+            room = np.zeros(size + _ALIGNED, np.uint8)
+            self._bytes = room[-room.ctypes.data % _ALIGNED :]
+        return self._bytes[:size].reshape(shape)
 
 
 def layout(height: int, width: int) -> tuple[tuple[int, int], np.ndarray]:
@@ -48,24 +66,26 @@ def octaves_of(pixels: np.ndarray) -> list[Image.Image]:
     return octaves
 
 
-def fill(pictures: Sequence[Sequence[Image.Image]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fill(
+    pictures: Sequence[Sequence[np.ndarray]], memory: Memory
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Copy the octaves of pictures into one array.
 
     Args:
-        pictures: the octaves of each, from `octaves_of`.
+        pictures: the octaves of each, uint8 (H, W, 3), from `octaves_of`.
+        memory: where the array lies; outside the octaves and their frames it holds anything.
 
     Returns:
         uint8 (B, height, width, 3); (OCTAVES, 2) int32 y, x of the octaves' corners, the same for every picture;
         (B, OCTAVES, 2) int32 height, width of each octave.
     """
-    size, corners = layout(max(p[0].height for p in pictures), max(p[0].width for p in pictures))
-    canvas = np.zeros((len(pictures), *size, 3), np.uint8)
-    sizes = np.zeros((len(pictures), OCTAVES, 2), np.int32)
-    for index, octaves in enumerate(pictures):
-        for octave, (picture, (y, x)) in enumerate(zip(octaves, corners, strict=True)):
-            pixels = np.asarray(picture)
-            height, width = sizes[index, octave] = pixels.shape[:2]
-            _frame(canvas[index, y - FRAME : y + height + FRAME, x - FRAME : x + width + FRAME], pixels)
+    sizes = np.array([[octave.shape[:2] for octave in octaves] for octaves in pictures], np.int32)
+    size, corners = layout(*sizes[:, 0].max(axis=0).tolist())
+    canvas = memory.array((len(pictures), *size, 3))
+    for picture, octaves in zip(canvas, pictures, strict=True):
+        for pixels, (y, x) in zip(octaves, corners, strict=True):
+            height, width = pixels.shape[:2]
+            _frame(picture[y - FRAME : y + height + FRAME, x - FRAME : x + width + FRAME], pixels)
     return canvas, corners, sizes
 
 

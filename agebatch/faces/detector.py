@@ -22,6 +22,7 @@ from agebatch.errors import ModelError, UsageError
 from agebatch.faces import boxes as geometry
 from agebatch.faces import canvas, cascade, pyramid
 from agebatch.faces.networks import FINAL, WINDOW, ProposalWeights, Weights
+from agebatch.faces.sampling import shared
 
 MIN_FACE = 0.04  # of the picture's longer side
 LEAST_FACE = 20  # pixels; what a fraction gives at least, so that small pictures are not searched for specks
@@ -93,6 +94,7 @@ class Mtcnn:
         self._build = functools.partial(cascade.build, *weights, limits)
         self._graph = self._build(self._traced)
         self._counting = threading.Lock()
+        self._memory = canvas.Memory()
         self._map = lanes.map if lanes else map
 
     @classmethod
@@ -145,8 +147,15 @@ class Mtcnn:
             pyramid.levels_of(several, picture.scale) for several, picture in zip(octaves, group, strict=True)
         ]
         packed = pyramid.pack(levels)
+        filled, corners, sizes = canvas.fill(
+            [
+                [picture.pixels, *map(np.asarray, several[1:])]
+                for picture, several in zip(group, octaves, strict=True)
+            ],
+            self._memory,
+        )
         found = self._graph(
-            *canvas.fill(octaves), packed.pixels, packed.owners, packed.corners, packed.scales
+            shared(filled), corners, sizes, packed.pixels, packed.owners, packed.corners, packed.scales
         )
         picture, boxes, scores, points, capped, counts = (value.numpy() for value in found)
         with self._counting:
@@ -198,9 +207,8 @@ class _Working:
 
     @property
     def level(self) -> tuple[int, int]:
-        """Height and width of its finest pyramid level, at least 1."""
-        height, width = self.pixels.shape[:2]
-        return max(1, int(height * self.scale + 1e-3)), max(1, int(width * self.scale + 1e-3))
+        """Height and width of its finest pyramid level."""
+        return pyramid.sized(self.pixels.shape[:2], self.scale)
 
 
 def _grouped(pictures: Sequence[_Working]) -> Iterator[list[int]]:

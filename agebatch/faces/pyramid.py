@@ -57,7 +57,7 @@ def levels_of(octaves: Sequence[Image.Image], scale: float) -> list[_Level]:
     pictures: list[Image.Image] = []
     while not levels or max(levels[-1].pixels.shape[:2]) >= WINDOW:
         if len(levels) < 2:
-            size = tuple(max(1, round(side * scale * STEP ** len(levels))) for side in whole.size)
+            size = sized(whole.size, scale * STEP ** len(levels))
             picture = _scaled(pictures[-1:] or octaves, size)
             factor = size[1] / whole.height, size[0] / whole.width
         else:
@@ -66,6 +66,11 @@ def levels_of(octaves: Sequence[Image.Image], scale: float) -> list[_Level]:
         pictures.append(picture)
         levels.append(_Level(np.asarray(picture), factor))
     return levels[:-1] or levels
+
+
+def sized(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Tell how large a level is, in whole pixels, at least 1."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _scaled(octaves: Sequence[Image.Image], size: tuple[int, int]) -> Image.Image:

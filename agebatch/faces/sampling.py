@@ -18,6 +18,11 @@ GREY = 127.5  # what the networks see as nothing
 GROWN = 1.0
 
 
+def shared(array: np.ndarray) -> tf.Tensor:
+    """Make a tensor over the array's own memory, which must stay as it is while the tensor is in use."""
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
 class Source(NamedTuple):
     """Where pictures lie in a canvas (see `agebatch.faces.canvas.fill`)."""
 

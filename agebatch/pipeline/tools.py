@@ -69,14 +69,14 @@ def real_tools(settings: ScanSettings) -> Tools:
                 min_face=settings.detector_min_face,
                 min_score=settings.min_score,
                 max_faces=settings.max_faces,
-                lanes=devices.lanes(device, max(1, cores() // 2)),
+                lanes=devices.lanes(device, cores()),
             )
 
     def predictor() -> Any:
         with loading, hushed():
             from agebatch.model.predictor import Predictor
 
-            # On a CPU half of the cores are enough: the others read and detect.
+            # On a CPU half of the cores are enough: a chip is predicted in less time than its photo is read.
             return Predictor(
                 package, settings.batch_size, settings.device, settings.precision, max(1, cores() // 2)
             )

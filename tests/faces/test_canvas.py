@@ -1,6 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
-from agebatch.faces.canvas import FRAME, OCTAVES, fill, layout, octaves_of
+from agebatch.faces.canvas import FRAME, OCTAVES, Memory, fill, layout, octaves_of
 
 RNG = np.random.default_rng(2)
 
@@ -19,7 +21,10 @@ def test_octaves_lie_apart_and_inside():
 
 def test_pictures_and_their_halves_are_in_their_places():
     pictures = [RNG.integers(0, 255, (h, w, 3), dtype=np.uint8) for h, w in [(40, 61), (33, 20)]]
-    canvas, corners, sizes = fill([octaves_of(picture) for picture in pictures])
+    memory = Memory()
+    memory.array((3, 500, 500, 3))[:] = 7  # what an earlier batch left
+    arrays = [[np.asarray(octave) for octave in octaves_of(picture)] for picture in pictures]
+    canvas, corners, sizes = fill(arrays, memory)
     for index, expected in enumerate(pictures):
         for octave, picture in enumerate(octaves_of(expected)):
             pixels = np.asarray(picture)
@@ -37,3 +42,13 @@ def test_octaves_average():
     assert len(octaves) == OCTAVES
     assert np.abs(np.asarray(octaves[1]) - mean).max() <= 0.5
     assert [octave.size for octave in octaves_of(pixels[:5, :1])[:3]] == [(1, 5), (1, 3), (1, 2)]
+
+
+def test_memory_is_kept_and_each_thread_has_its_own():
+    memory = Memory()
+    first = memory.array((4, 5, 3))
+    again = memory.array((5, 4))
+    assert np.shares_memory(first, again)
+    assert memory.array((100, 100)).ctypes.data % 64 == 0
+    with ThreadPoolExecutor(1) as other:
+        assert not np.shares_memory(memory.array((4, 4)), other.submit(memory.array, (4, 4)).result())
