@@ -55,7 +55,9 @@ class Detector(Protocol):
 
 
 class Lanes(Protocol):
-    """Anything that computes several things at a time."""
+    """Anything that computes several things at a time; `len` says how many."""
+
+    def __len__(self) -> int: ...
 
     def map(self, call: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         """Call it with each item; results in the items' order."""
@@ -95,7 +97,7 @@ class Mtcnn:
         self._graph = self._build(self._traced)
         self._counting = threading.Lock()
         self._memory = canvas.Memory()
-        self._map = lanes.map if lanes else map
+        self._map, self._at_once = (lanes.map, len(lanes)) if lanes else (map, 1)
 
     @classmethod
     def load(cls, folder: str | Path, **settings: Any) -> Mtcnn:
@@ -124,7 +126,7 @@ class Mtcnn:
         """Find faces in uint8 (H, W, 3) RGB pictures of any sizes; one `Faces` per picture, in order."""
         pictures = [_Working.of(picture, self.min_face) for picture in batch]
         results: list[Faces | None] = [None] * len(pictures)
-        groups = list(_grouped(pictures))
+        groups = list(_grouped(pictures, self._at_once))
         found = self._map(self._run, [[pictures[i] for i in group] for group in groups])
         for group, several in zip(groups, found, strict=True):
             for index, faces in zip(group, several, strict=True):
@@ -211,15 +213,20 @@ class _Working:
         return pyramid.sized(self.pixels.shape[:2], self.scale)
 
 
-def _grouped(pictures: Sequence[_Working]) -> Iterator[list[int]]:
-    # Pictures of like shape share a run, so that little of it is padding; the graph takes any shape.
+def _grouped(pictures: Sequence[_Working], at_once: int = 1) -> Iterator[list[int]]:
+    # Pictures of like shape share a run, so that little of it is padding; the graph takes any shape. Runs are of like
+    # length where several go on at once: none waits long for the last.
+    areas = [math.prod(picture.level) for picture in pictures]
+    runs = at_once * math.ceil(sum(areas) / _CHUNK_PIXELS / at_once)
+    most = min(_CHUNK_PIXELS, sum(areas) / max(runs, 1) + max(areas, default=0) / 2)
+
     def place(index: int) -> tuple[int, int, int]:
         height, width = pictures[index].level
         return round(height / 32), width, index
 
     group: list[int] = []
     for index in sorted(range(len(pictures)), key=place):
-        if group and not _fits_together([pictures[i] for i in [*group, index]]):
+        if group and not _fits_together([pictures[i] for i in [*group, index]], most):
             yield group
             group = []
         group.append(index)
@@ -227,12 +234,12 @@ def _grouped(pictures: Sequence[_Working]) -> Iterator[list[int]]:
         yield group
 
 
-def _fits_together(group: Sequence[_Working]) -> bool:
+def _fits_together(group: Sequence[_Working], most: float) -> bool:
     levels = np.array([picture.level for picture in group])
     padded = len(group) * int(levels.max(axis=0).prod())
     size, _ = canvas.layout(*np.max([picture.pixels.shape[:2] for picture in group], axis=0))
     return (
-        padded <= min(_CHUNK_PIXELS, _MOST_PADDING * int(levels.prod(axis=1).sum()))
+        padded <= min(most, _MOST_PADDING * int(levels.prod(axis=1).sum()))
         and len(group) * 3 * math.prod(size) <= _CHUNK_BYTES
     )
 

@@ -86,6 +86,9 @@ class Lanes:
         self._mine = threading.local()
         self._threads = ThreadPoolExecutor(len(self.devices), "lane", self._take)
 
+    def __len__(self) -> int:
+        return len(self.devices)
+
     def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Call it with each item, as many at a time as there are threads; results in the items' order.
 

@@ -212,6 +212,14 @@ def test_groups_hold_every_picture_once_and_little_padding():
         assert len(group) * levels.max(axis=0).prod() <= 1.25 * levels.prod(axis=1).sum()
 
 
+def test_groups_that_run_side_by_side_are_of_like_length():
+    working = [_Working.of(np.zeros((480, 640, 3), np.uint8), 20)] * 16
+    assert [len(group) for group in _grouped(working, 2)] == [4, 4, 4, 4]
+    assert [len(group) for group in _grouped(working[:5], 2)] == [3, 2]
+    assert [len(group) for group in _grouped(working[:1], 2)] == [1]
+    assert list(_grouped([], 2)) == []
+
+
 def test_a_group_stays_within_its_memory():
     wide, high = np.zeros((60, 9000, 3), np.uint8), np.zeros((9000, 60, 3), np.uint8)
     working = [_Working.of(picture, 20) for picture in [wide, high] * 8]
