@@ -115,7 +115,7 @@ def test_chips_come_from_the_best_pixels(tmp_path):
         assert readers.cut(look, faces[:0], 64).result(timeout=30).shape == (0, 64, 64, 3)
     assert chips.shape == (3, 64, 64, 3)
     for chip, points in zip(chips, faces, strict=True):
-        wanted = alignment.cut(full, points, 64).astype(int)
+        wanted = alignment.cut(Image.fromarray(full), points, 64).astype(int)
         assert np.abs(chip - wanted).mean() < 6
 
 

@@ -65,12 +65,12 @@ def side_in_picture(points: np.ndarray) -> float:
     return 1 / scale if scale else math.inf
 
 
-def cut(pixels: np.ndarray, points: np.ndarray, chip: int) -> np.ndarray:
+def cut(picture: Image.Image, points: np.ndarray, chip: int) -> np.ndarray:
     """Cut one face as a chip in UTKFace's geometry, anti-aliased, black where the picture ends (as there).
 
     Args:
-        pixels: uint8 (H, W, 3) RGB.
-        points: (5, 2) x, y in these pixels.
+        picture: RGB.
+        points: (5, 2) x, y in its pixels.
         chip: side of the chip in pixels.
 
     Returns:
@@ -83,12 +83,12 @@ def cut(pixels: np.ndarray, points: np.ndarray, chip: int) -> np.ndarray:
     reduction = float(np.hypot(*to_picture[:, 0]))  # picture pixels per chip pixel
     corners = np.array([(0, 0), (chip, 0), (0, chip), (chip, chip)]) @ to_picture[:, :2].T + to_picture[:, 2]
     margin = _NEIGHBOURS * max(1.0, reduction)
-    size = np.array(pixels.shape[1::-1])
+    size = np.array(picture.size)
     low = np.clip(np.floor(corners.min(axis=0) - margin), 0, size).astype(int)
     high = np.clip(np.ceil(corners.max(axis=0) + margin), 0, size).astype(int)
     if (high <= low).any():
         return np.zeros((chip, chip, 3), np.uint8)
-    crop = Image.fromarray(np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]]))
+    crop = picture.crop((*low.tolist(), *high.tolist()))
     scale = np.ones(2)
     if reduction > 1:
         # An affine transform reads 16 pixels per sample whatever the scale: reduce first, or it aliases.

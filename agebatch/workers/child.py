@@ -125,7 +125,8 @@ class _Desk:
                 return Unread(Status.UNREADABLE, "the file changed while it was scanned", *size)
         for index, (points, span) in enumerate(zip(request.points, spans, strict=True)):
             source = coarse if coarse is not None and span * coarse.scale >= request.chip else fine
-            chips[index] = _chip(source, points, span, request.chip)
+            scale = np.divide(source.image.size, size)
+            chips[index] = alignment.cut(source.image, points * scale, request.chip)
         return chips
 
     def _preview(self, decoded: Decoded) -> Image.Image:
@@ -157,21 +158,6 @@ class _Desk:
 
 def _bytes(decoded: Decoded) -> int:
     return decoded.image.width * decoded.image.height * _PILLOW_BYTES
-
-
-def _chip(decoded: Decoded, points: np.ndarray, span: float, chip: int) -> np.ndarray:
-    """One face, from a crop around it: turning the whole picture into an array would cost more."""
-    image = decoded.image
-    scale = np.array([image.width / decoded.width, image.height / decoded.height])
-    points = points * scale
-    # No corner of the chip is further from its points than its diagonal; the rest is for the filters.
-    margin = 1.5 * span * scale.max() + 16
-    low = np.clip(np.floor(points.min(axis=0) - margin), 0, image.size).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0) + margin), 0, image.size).astype(int)
-    if (high <= low).any():
-        return np.zeros((chip, chip, 3), np.uint8)
-    crop = image.crop((*low.tolist(), *high.tolist()))
-    return alignment.cut(np.asarray(crop), points - low, chip)
 
 
 def _limit_memory(max_megapixels: float) -> None:
