@@ -288,3 +288,22 @@ class ExportSettings:
         return self.format or next(
             (name for name, end in FORMATS.items() if end and end == suffix), "savedmodel"
         )
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """Everything `agebatch bench` can be told. Raises UsageError when a value makes no sense.
+
+    Without `photos`, `count` of each size are made; a scan of far fewer ends before its stages overlap.
+    """
+
+    photos: tuple[str, ...] = ()
+    json: str | None = None
+    workers: int | None = None
+    count: int = 72
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UsageError("--count must be at least 1", f"{BenchSettings.count} is the default")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError("--workers must be at least 1", "leave it out for one per core")

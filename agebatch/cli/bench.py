@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from agebatch.cli import options
+from agebatch.settings import BenchSettings
 
 EXAMPLES = options.examples(
     "agebatch bench", "agebatch bench photos --json bench.json", "agebatch bench --json -"
@@ -30,7 +31,7 @@ def bench(
     ] = None,
     count: Annotated[
         int, typer.Option("--count", metavar="N", help="Photographs made of each size.", show_envvar=False)
-    ] = 24,
+    ] = BenchSettings.count,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -51,4 +52,4 @@ def bench(
     from agebatch.commands import bench as command  # noqa: PLC0415
     from agebatch.commands import scan  # noqa: PLC0415
 
-    command.run(command.BenchSettings(tuple(photos or ()), json, workers, count), scan.run)
+    command.run(BenchSettings(tuple(photos or ()), json, workers, count), scan.run)

@@ -62,7 +62,12 @@ def fit(
     ] = Default.mirror,
     device: Annotated[str, typer.Option(metavar="auto|cpu|gpu", help="Where to compute.")] = Default.device,
     precision: Annotated[
-        str, typer.Option(metavar="auto|float32|mixed", help="mixed is quicker on a GPU.")
+        str,
+        typer.Option(
+            metavar="auto|float32|mixed",
+            help="mixed is quicker on a GPU, and on a processor with bfloat16 (avx512_bf16 or amx_bf16 in "
+            "/proc/cpuinfo); on others it is far slower. auto: mixed on a GPU, else float32.",
+        ),
     ] = Default.precision,
     tensorboard: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write TensorBoard's events (agebatch\\[tensorboard]).")

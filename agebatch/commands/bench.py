@@ -20,7 +20,7 @@ import numpy as np
 
 import agebatch
 from agebatch import console
-from agebatch.errors import InputError, UsageError
+from agebatch.errors import InputError
 from agebatch.images.discovery import Found, Walk, discover
 from agebatch.pipeline import timing
 from agebatch.pipeline.chain import PREVIEWS
@@ -29,26 +29,10 @@ from agebatch.pipeline.rows import Located, in_original
 from agebatch.pipeline.tools import Tools, real_tools
 from agebatch.results.atomic import AtomicFile
 from agebatch.results.files import open_writer, read_rows
-from agebatch.settings import AUTO_SIDE, ScanSettings, cores
+from agebatch.settings import AUTO_SIDE, BenchSettings, ScanSettings, cores
 from agebatch.workers import Readers
 
 ALONE = 48  # photographs of which each stage alone is measured; their previews are held in memory
-
-
-@dataclass(frozen=True)
-class BenchSettings:
-    """What is measured: photographs of one's own, or `count` of each size made for it."""
-
-    photos: tuple[str, ...] = ()
-    json: str | None = None
-    workers: int | None = None
-    count: int = 24
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise UsageError("--count must be at least 1", "24 is the default")
-        if self.workers is not None and self.workers < 1:
-            raise UsageError("--workers must be at least 1", "leave it out for one per core")
 
 
 @dataclass

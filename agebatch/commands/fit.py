@@ -11,6 +11,7 @@ import os
 import platform
 import shlex
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ import numpy as np
 from agebatch import __version__, console
 from agebatch.datasets.examples import Examples, digest, load_examples
 from agebatch.datasets.labelled import parse_dataset
-from agebatch.errors import InputError, UsageError
+from agebatch.errors import AgebatchError, InputError, UsageError
 from agebatch.model import package
 from agebatch.pipeline.hush import hushed
 from agebatch.results.atomic import AtomicFile, output_errors
@@ -45,8 +46,19 @@ def run(settings: FitSettings) -> None:
         OutputError: the model folder can't be written.
     """
     folder = Path(settings.output)
+    was_there = folder.exists()
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _run(settings, folder)
+    except AgebatchError:
+        if not was_there:
+            with suppress(OSError):  # it holds something: a checkpoint to go on from
+                folder.rmdir()
+        raise
+
+
+def _run(settings: FitSettings, folder: Path) -> None:
     # Before minutes of reading: a wrong --init or a missing package is told at once.
     initial = package.load(settings.init) if settings.init else None
     if settings.tensorboard and find_spec("tensorboard") is None:
@@ -183,7 +195,8 @@ def _package(
     }
     # In memory until it is calibrated: a run that is killed here must not leave a worse model in the folder.
     raw = package.make(folder, weights, described)
-    answer = answering(raw, device=settings.device, precision=settings.precision)
+    # In the precision that a scan uses, whatever training used.
+    answer = answering(raw, device=settings.device)
     labels = evaluation.labels_of(fitted_on)
     ages, logits = answer(fitted_on.pixels)
     exact = np.where(labels.age_low == labels.age_high, labels.age_low, np.nan)
@@ -231,7 +244,7 @@ def _training(state: Run, settings: FitSettings, device: str) -> dict[str, Any]:
         "device": f"{device}, {os.cpu_count()} cores",
         "versions": {
             "agebatch": __version__,
-            "Keras": keras.__version__,
+            "Keras": f"{keras.__version__} on {keras.backend.backend()}",
             "TensorFlow": tensorflow.__version__,
             "Python": platform.python_version(),
         },

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from agebatch.commands import bench, scan
-from agebatch.commands.bench import BenchSettings, Measured, Spent
+from agebatch.commands.bench import Measured, Spent
 from agebatch.errors import InputError, UsageError
 from agebatch.images.reading import Decoded, Unread
 from agebatch.pipeline import timing
+from agebatch.settings import BenchSettings
 from tests import fakes
 
 

@@ -104,3 +104,4 @@ def test_nothing_to_train_on(tmp_path):
         fit.run(FitSettings((str(tmp_path / "absent"),), str(tmp_path / "model")))
     with pytest.raises(InputError, match="8 are the least"):
         fit.run(settings(faces(tmp_path, 3), tmp_path / "model"))
+    assert not (tmp_path / "model").exists()
