@@ -92,6 +92,7 @@ ROWS = (
     ("gender_accuracy", "gender accuracy, %", "%"),
     ("gender_ece", "expected calibration error of gender, %", "%"),
     ("within_range", "age inside the labelled range, %", "%"),
+    ("one_off", "one-off accuracy: that range or the next, %", "%"),
 )
 
 
@@ -119,7 +120,14 @@ def _figures(card: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-COLUMNS = (("mae", ""), ("bias", ""), ("coverage", "%"), ("gender_accuracy", "%"), ("within_range", "%"))
+COLUMNS = (
+    ("mae", ""),
+    ("bias", ""),
+    ("coverage", "%"),
+    ("gender_accuracy", "%"),
+    ("within_range", "%"),
+    ("one_off", "%"),
+)
 
 
 def _slices(card: dict[str, Any]) -> str:

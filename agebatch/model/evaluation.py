@@ -23,10 +23,12 @@ WIDE_BANDS = (("0-12", 0, 12), ("13-60", 13, 60), ("61+", 61, 200))
 def labels_of(examples: Examples) -> Labels:
     """Labels as metrics take them: NaN where nothing is known."""
     known, sexed = examples.ages[:, 2] > 0, examples.genders[:, 1] > 0
+    ranged = known & (examples.ages[:, 0] < examples.ages[:, 1])
     return Labels(
         np.where(known, examples.ages[:, 0], np.nan).astype(np.float64),
         np.where(known, examples.ages[:, 1], np.nan).astype(np.float64),
         np.where(sexed, examples.genders[:, 0], np.nan).astype(np.float64),
+        np.unique(examples.ages[ranged, :2], axis=0) if ranged.any() else None,
     )
 
 

@@ -40,13 +40,16 @@ class Labels:
     age_low: np.ndarray  # (N,) years
     age_high: np.ndarray  # (N,) years, equal to age_low where the age is exact
     female: np.ndarray  # (N,) 1 or 0
+    ranges: np.ndarray | None = (
+        None  # (R, 2) years: the ranges by which the whole data set labels, lowest first
+    )
 
     def __len__(self) -> int:
         return len(self.female)
 
     def take(self, chosen: np.ndarray) -> Labels:
         """Some of them."""
-        return Labels(self.age_low[chosen], self.age_high[chosen], self.female[chosen])
+        return Labels(self.age_low[chosen], self.age_high[chosen], self.female[chosen], self.ranges)
 
 
 def errors(age: np.ndarray, labels: Labels) -> np.ndarray:
@@ -111,7 +114,8 @@ def measure(answers: Answers, labels: Labels) -> dict[str, Figure]:
     Returns:
         By name: `mae` (years), `cs5` (share within 5 years), `bias` (years), `gender_accuracy`, `coverage` (share of
         labels in the interval), `interval_width` (years), `gender_ece`, and for ranges `within_range` (share inside,
-        at the resolution of whole years). Baselines: the median label for ages, the commoner gender.
+        at the resolution of whole years) and `one_off` (share inside the labelled range or the next one, as in Levi and
+        Hassner 2015). Baselines: the median label for ages, the commoner gender.
     """
     figures: dict[str, Figure] = {}
     error = errors(answers.age, labels)
@@ -130,8 +134,11 @@ def measure(answers: Answers, labels: Labels) -> dict[str, Figure]:
     ranged = known & ~exact
     if ranged.any():
         # 29.4 is somebody of 29: a range of whole years ends just before the next one begins.
-        age, low, high = np.floor(answers.age), labels.age_low, labels.age_high
-        figures["within_range"] = bootstrap(((age >= low) & (age <= high))[ranged].astype(float))
+        age, low, high = (each[ranged] for each in (np.floor(answers.age), labels.age_low, labels.age_high))
+        figures["within_range"] = bootstrap(((age >= low) & (age <= high)).astype(float))
+        if labels.ranges is not None:
+            below, above = _next_to(labels.ranges, low, high)
+            figures["one_off"] = bootstrap(((age >= below) & (age <= above)).astype(float))
     known = ~np.isnan(labels.female)
     if known.any():
         female = labels.female[known] > 0.5
@@ -141,6 +148,14 @@ def measure(answers: Answers, labels: Labels) -> dict[str, Figure]:
         figures["gender_accuracy"] = bootstrap(right.astype(float), max(share, 1 - share))
         figures["gender_ece"] = _calibration_figure(probability, right)
     return figures
+
+
+def _next_to(ranges: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the range below each range begins and the one above it ends, (N,) each; at the ends, its own limits."""
+    starts, ends = np.unique(ranges[:, 0]), np.unique(ranges[:, 1])
+    below = np.maximum(np.searchsorted(starts, low) - 1, 0)
+    above = np.minimum(np.searchsorted(ends, high, side="right"), len(ends) - 1)
+    return starts[below], ends[above]
 
 
 def _calibration_figure(probability: np.ndarray, right: np.ndarray) -> Figure:

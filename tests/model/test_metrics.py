@@ -35,6 +35,18 @@ def test_a_range_is_right_anywhere_inside_it_in_completed_years():
     assert metrics.errors(np.array([15.0, 25.0, 40.0]), labels).tolist() == [-5, 0, 11]
 
 
+def test_one_off_counts_the_next_range_too_also_in_a_slice():
+    ranges = np.array([(0, 2), (3, 9), (10, 19), (20, 29), (70, 120)], float)
+    low, high = np.array([20, 20, 0, 0, 70, 70, 10]), np.array([29, 29, 2, 2, 120, 120, 19])
+    labels = Labels(low.astype(float), high.astype(float), np.full(7, np.nan), ranges)
+    ages = [10, 69.9, 9.9, 10, 20, 19.9, 2.9]  # 70+ is next to 20-29: nothing lies between
+    for chosen in (slice(None), [4, 5]):
+        part = metrics.measure(_answers(np.array(ages)[chosen]), labels.take(chosen))
+        expected = np.array([1, 1, 1, 0, 1, 0, 0])[chosen].mean()
+        assert part["one_off"].value == pytest.approx(expected)
+    assert "one_off" not in metrics.measure(_answers([20]), _labels([20], [29]))
+
+
 def test_what_is_not_labelled_does_not_count():
     figures = metrics.measure(_answers([30, 30]), _labels([np.nan, 31], female=[1, np.nan]))
     assert figures["mae"].n == 1
