@@ -25,7 +25,9 @@ def dataset(
     folders: Annotated[
         list[str],
         typer.Argument(
-            metavar="DATASET...", help="Folders of UTKFace-named files, or with labels.csv (file,age,gender)."
+            metavar="DATASET...",
+            help="Folders of UTKFace-named files, or with labels.csv (file,age,gender). DIR:fairface and DIR:align "
+            "as in fit.",
         ),
     ],
     html: Annotated[

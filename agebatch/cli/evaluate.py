@@ -24,7 +24,10 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     *,
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A folder of labelled faces; DIR:fairface as in fit.")
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A folder of labelled faces; DIR:fairface and DIR:align as in fit."
+        ),
     ],
     model: Annotated[
         str | None, typer.Option(metavar="MODEL_DIR", help="The shipped model when not given.")

@@ -29,7 +29,8 @@ def fit(
         typer.Argument(
             metavar="DATASET...",
             help="Folders of UTKFace-named files, or with labels.csv (file,age,gender). DIR:fairface says that "
-            "the faces are cut as FairFace cuts them. The first is the one to be good at.",
+            "the faces are cut as FairFace cuts them, DIR:align that they are still to be found: the one nearest "
+            "the middle of each picture counts. The first is the one to be good at.",
         ),
     ],
     output: Annotated[

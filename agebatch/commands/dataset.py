@@ -38,7 +38,7 @@ def run(settings: DatasetSettings) -> None:
     """Read and explain every folder; write the page where one is wanted.
 
     Raises:
-        InputError: a folder is missing or empty, or holds nothing labelled that can be read.
+        InputError: a folder is missing or empty, or holds nothing labelled that can be used.
         OutputError: the page can't be written.
     """
     from agebatch.datasets.labelled import parse_dataset, read_dataset  # noqa: PLC0415 - --help stays quick
@@ -67,7 +67,7 @@ def _explained(data: Labelled) -> Explained:
         chips = load_chips(data.samples, data.folder, None, data.framing, tell=bar.advance)
     if not chips.ok.any():
         raise InputError(
-            f"{data.folder}: none of its {len(data.samples)} labelled pictures can be read;"
+            f"{data.folder}: none of its {len(data.samples)} labelled pictures can be used;"
             f" {data.samples[0].file}: {chips.reasons[0]}",
             "are they pictures?",
         )
@@ -85,7 +85,7 @@ def _tell(one: Explained) -> None:
         ("gender", _list(numbers.genders)),
         ("ethnicity", _list(numbers.ethnicities)),
         ("labels not as they should be", f"{len(data.rejects):,}, of them left out {lost:,}"),
-        ("unreadable pictures", f"{len(numbers.unreadable):,}"),
+        ("unusable pictures", f"{len(numbers.unusable):,}"),
         (
             "near-duplicates",
             f"{copies:,} in {len(numbers.groups):,} groups; labels differ in {len(disagree):,}",
@@ -101,7 +101,7 @@ def _tell(one: Explained) -> None:
         ("age", "female", "male", "unknown"),
     )
     _tell_rejects(data)
-    _some("can't be read", [f"{file}: {reason}" for file, reason in numbers.unreadable])
+    _some("can't be used", [f"{file}: {reason}" for file, reason in numbers.unusable])
     _some("labels of one photograph differ", [_told(one, group) for group in disagree])
 
 

@@ -82,7 +82,7 @@ def load_examples(
         progress: makes a bar for so many files, as agebatch.console.progress does.
 
     Raises:
-        InputError: a folder is missing, or holds no labelled picture that can be read.
+        InputError: a folder is missing, or holds no labelled picture that can be used.
     """
     parts = []
     for number, argument in enumerate(arguments):
@@ -100,10 +100,12 @@ def load_examples(
         if len(broken):
             first = broken[0]
             warn(
-                f"{folder}: {len(broken)} pictures can't be read, {samples[first].file}: {chips.reasons[first]}"
+                f"{folder}: {len(broken)} pictures can't be used, {samples[first].file}: {chips.reasons[first]}"
             )
         if not chips.ok.any():
-            raise InputError(f"{folder}: none of its {len(samples)} pictures can be read", "are they images?")
+            raise InputError(
+                f"{folder}: none of its {len(samples)} pictures can be used", "are they images of faces?"
+            )
         split = split_all(chips.fingerprints, groups(chips.thumbnails))
         every = Examples(
             chips.pixels,

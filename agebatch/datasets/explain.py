@@ -54,7 +54,7 @@ class Explanation:
     ages: np.ndarray  # float (M,), in years, of those with an exact age
     ranges: int  # how many have only a range
     ageless: int  # how many have no age
-    unreadable: list[tuple[str, str]]  # file, reason
+    unusable: list[tuple[str, str]]  # file, reason
     groups: list[list[int]]  # near-duplicates, indices of samples; what splits keep together
     sure: list[Group]  # those among them that surely are one photograph; worst first
     copies: int  # files that are byte for byte another file
@@ -82,7 +82,7 @@ def explain(data: Labelled, chips: Chips) -> Explanation:
         ages=np.array([s.age_low for s in samples if s.age_low is not None and s.age_low == s.age_high]),
         ranges=sum(s.age_low != s.age_high for s in samples),
         ageless=sum(s.age is None for s in samples),
-        unreadable=[(s.file, why) for s, why in zip(samples, chips.reasons, strict=True) if why],
+        unusable=[(s.file, why) for s, why in zip(samples, chips.reasons, strict=True) if why],
         groups=found,
         sure=sure,
         copies=len(known) - len(set(known)),

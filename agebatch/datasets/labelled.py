@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agebatch.datasets.framing import FRAMINGS
 from agebatch.errors import InputError, UsageError
 from agebatch.images.formats import SUFFIXES
 
 OLDEST = 116  # years; the oldest label in UTKFace, and where `70+` ends
 GENDERS = ("male", "female")  # by UTKFace's number
 ETHNICITIES = ("White", "Black", "Asian", "Indian", "Other")  # by UTKFace's number
-FRAMINGS = ("utkface", "fairface")  # how the faces are cut; see agebatch.datasets.chips
 TABLE = "labels.csv"
 
 GENDER_WORDS = {"0": "male", "m": "male", "male": "male", "man": "male", "boy": "male"} | {

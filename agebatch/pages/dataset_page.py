@@ -68,8 +68,8 @@ def _section(one: Explained) -> dict[str, Any]:
         ],
         "rejects": [(encode_path(r.file), r.reason, r.recovered or "–") for r in data.rejects[:ROWS_SHOWN]],
         "rejects_left": max(0, len(data.rejects) - ROWS_SHOWN),
-        "unreadable": [(encode_path(file), why) for file, why in numbers.unreadable[:ROWS_SHOWN]],
-        "unreadable_left": max(0, len(numbers.unreadable) - ROWS_SHOWN),
+        "unusable": [(encode_path(file), why) for file, why in numbers.unusable[:ROWS_SHOWN]],
+        "unusable_left": max(0, len(numbers.unusable) - ROWS_SHOWN),
     }
 
 
@@ -85,7 +85,7 @@ def _facts(one: Explained) -> list[tuple[str, str, str]]:
         (shell.number(sum(map(len, numbers.groups))), "near-duplicates",
          f"in {len(numbers.groups):,} groups"),
         (shell.number(len(numbers.disagreeing)), "groups that disagree", "in age or gender"),
-        (shell.number(len(numbers.unreadable)), "unreadable", "reported, and left out"),
+        (shell.number(len(numbers.unusable)), "unusable", "reported, and left out"),
         (shell.number(len(data.rejects)), "labels not as they should be", f"{lost:,} of them left out"),
     ]  # fmt: skip
 

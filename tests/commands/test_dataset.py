@@ -28,7 +28,7 @@ def test_in_short_on_the_terminal(folder, capfd):
         "2 in 1 groups; labels differ in 1",
         "the race is missing; the name does not end in a date, as in 33_1_2017<script>.jpg (used: age 33, female)",
         "the name is not AGE_GENDER_RACE_DATE, as in holiday.jpg (left out)",
-        "can't be read: 44_1_1_2017.jpg: ",
+        "can't be used: 44_1_1_2017.jpg: ",
         "labels of one photograph differ: 30_0_0_1.jpg (30, male, White)  60_1_0_1.jpg (60, female, White)",
     ):
         assert " ".join(told.split()) in " ".join(err.split())
@@ -68,5 +68,5 @@ def test_what_can_not_be_explained(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         run(DatasetSettings((str(tmp_path / "gone"),)))
     (tmp_path / "1_1_1_2017.jpg").write_bytes(b"broken")
-    with pytest.raises(InputError, match="none of its 1 labelled pictures can be read"):
+    with pytest.raises(InputError, match="none of its 1 labelled pictures can be used"):
         run(DatasetSettings((str(tmp_path),)))

@@ -1,18 +1,27 @@
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from agebatch.datasets.chips import FAIRFACE_POINTS, load_chips, source_box, to_chip
+from agebatch.datasets.chips import load_chips
+from agebatch.datasets.framing import FAIRFACE_POINTS, NO_FACE, framing_of, source_box
 from agebatch.datasets.labelled import Sample, read_dataset
 from agebatch.faces.alignment import TEMPLATE
 from tests.datasets.faces import scene, utkface
 
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_images"
+
+
+def one_chip(picture, framing, side):
+    (cut,) = framing_of(framing).cut([picture])
+    return np.asarray(cut(side))
+
 
 def test_utkface_chips_are_only_resized():
     picture = scene(0)
-    chip = to_chip(np.asarray(picture), "utkface", 48)
+    chip = one_chip(picture, "utkface", 48)
     np.testing.assert_array_equal(chip, np.asarray(picture.resize((48, 48), Image.Resampling.BICUBIC)))
 
 
@@ -28,9 +37,25 @@ def test_fairface_points_come_to_lie_on_the_template():
 def test_a_dot_moves_to_where_the_box_says():
     pixels = np.zeros((128, 128, 3), np.uint8)
     pixels[36:40, 39:43] = 255  # the left eye, around (41, 38)
-    chip = to_chip(pixels, "fairface", 200)[:, :, 0].astype(float)
+    chip = one_chip(Image.fromarray(pixels), "fairface", 200)[:, :, 0].astype(float)
     y, x = (np.indices(chip.shape) + 0.5).reshape(2, -1) @ chip.ravel() / chip.sum()
     assert (x, y) == pytest.approx((59, 58), abs=4)
+
+
+def test_faces_of_loose_photographs_are_found_and_aligned_as_in_a_scan(tmp_path):
+    portrait = Image.open(SAMPLES / "eileen_collins.jpg").convert("RGB")
+    four = Image.open(SAMPLES / "four_portraits.jpg").convert("RGB")
+    portrait.save(tmp_path / "30_1_0_1.png")
+    portrait.rotate(25, Image.Resampling.BICUBIC, expand=True).save(tmp_path / "30_1_0_2.png")
+    four.save(tmp_path / "30_1_0_3.png")
+    scene(0).save(tmp_path / "30_1_0_4.png")
+    samples = read_dataset(tmp_path).samples
+    chips = load_chips(samples, tmp_path, 64, "align")
+    assert chips.ok.tolist() == [True, True, True, False]
+    assert chips.reasons[3] == NO_FACE
+    upright, turned = chips.pixels[:2].astype(int)
+    assert np.abs(upright - turned)[8:-8, 8:-8].mean() < 12  # both stand upright, and at the same place
+    assert np.abs(chips.thumbnails[0].astype(int) - chips.thumbnails[1])[8:-8, 8:-8].mean() < 12
 
 
 def test_every_sample_has_its_place_and_a_bad_one_its_reason(tmp_path):

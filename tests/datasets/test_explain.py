@@ -24,8 +24,8 @@ def test_counts(tmp_path):
     assert numbers.ethnicities["Black"] == 2
     assert sorted(numbers.ages) == [2, 9, 25, 25, 25, 80]
     assert (numbers.ranges, numbers.ageless, numbers.copies) == (0, 0, 0)
-    assert [file for file, _ in numbers.unreadable] == ["9_1_3_6.jpg"]
-    assert sum(numbers.splits.values()) == 5  # what can't be read is in no split
+    assert [file for file, _ in numbers.unusable] == ["9_1_3_6.jpg"]
+    assert sum(numbers.splits.values()) == 5  # what can't be used is in no split
     assert not numbers.groups
     assert not numbers.suspects
 
