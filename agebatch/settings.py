@@ -196,7 +196,7 @@ class FitSettings:
 
     datasets: tuple[str, ...] = ()
     output: str = ""
-    epochs: int = 46
+    epochs: int = 85
     batch_size: int = 96
     learning_rate: float = 3e-3
     seed: int = 0
@@ -210,7 +210,7 @@ class FitSettings:
     crop: int = 96
     coarse: int = 64
     coarse_share: float = 0.5
-    first_share: tuple[float, float] = (0.5, 0.85)
+    first_share: tuple[float, float] = (0.4, 0.8)
     cooldown: float = 0.35
     weight_decay: float = 0.05
     averaging: float = 0.997

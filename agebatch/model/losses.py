@@ -11,7 +11,7 @@ from keras import ops
 from agebatch.model.network import AGES
 
 SQUARED_ERROR_SHARE = 0.01  # per year²: at 5 years as steep as the prototype's 0.1 per year of absolute error
-GENDER_SHARE = 1.0
+GENDER_SHARE = 2.0
 GENDER_SMOOTHING = 0.04
 
 

@@ -27,7 +27,7 @@ class Architecture:
 
     stem: int = 32  # channels
     widths: tuple[int, ...] = (48, 96, 192, 256)  # channels of each stage
-    blocks: tuple[int, ...] = (1, 1, 1, 1)  # residual blocks of each stage
+    blocks: tuple[int, ...] = (1, 2, 2, 1)  # residual blocks of each stage
     dropout: float = 0.2
 
     @classmethod

@@ -27,8 +27,8 @@ from agebatch.settings import FitSettings
 
 WARMUP = 150  # steps
 AVERAGED_EVERY = 4  # steps; each time costs as much as a twentieth of a step
-RARE_AGES = 0.3  # exponent: how much more a rare age counts than a frequent one
-RARE_LIMITS = (0.6, 2.0)
+RARE_AGES = 0.4  # exponent: how much more a rare age counts than a frequent one
+RARE_LIMITS = (0.6, 2.5)
 
 
 def weigh_ages(ages: np.ndarray) -> np.ndarray:
