@@ -178,4 +178,6 @@ def prediction(chips: Callable[[], Iterator[np.ndarray]], side: int, batch: int)
         tf.TensorSpec((batch, side, side, 3), tf.uint8),
         tf.TensorSpec((), tf.int32),
     )
-    return tf.data.Dataset.from_generator(full, output_signature=signature).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # nothing here to tune, and at the end its thread keeps us waiting two seconds
+    return tf.data.Dataset.from_generator(full, output_signature=signature).prefetch(2).with_options(options)
