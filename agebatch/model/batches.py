@@ -179,5 +179,7 @@ def prediction(chips: Callable[[], Iterator[np.ndarray]], side: int, batch: int)
         tf.TensorSpec((), tf.int32),
     )
     options = tf.data.Options()
-    options.autotune.enabled = False  # nothing here to tune, and at the end its thread keeps us waiting two seconds
+    options.autotune.enabled = (
+        False  # nothing here to tune, and at the end its thread keeps us waiting two seconds
+    )
     return tf.data.Dataset.from_generator(full, output_signature=signature).prefetch(2).with_options(options)
