@@ -33,7 +33,9 @@ def run(settings: EvaluateSettings) -> None:
         OutputError: the JSON or the page can't be written.
     """
     model = package.load(settings.model)
-    every = load_examples([settings.dataset], model.chip, settings.limit, console.warn, console.progress)
+    every = load_examples(
+        [settings.dataset], model.chip, settings.limit, console.warn, console.progress, settings.device
+    )
     examples = every if settings.split == "all" else every.take(every.split == settings.split)
     if not len(examples):
         raise InputError(

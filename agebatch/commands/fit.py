@@ -64,7 +64,9 @@ def _run(settings: FitSettings, folder: Path) -> None:
     if settings.tensorboard and find_spec("tensorboard") is None:
         raise UsageError("--tensorboard needs the package tensorboard", "pip install 'agebatch[tensorboard]'")
     console.note("reading the data sets")
-    examples = load_examples(settings.datasets, settings.chip, settings.limit, console.warn, console.progress)
+    examples = load_examples(
+        settings.datasets, settings.chip, settings.limit, console.warn, console.progress, settings.device
+    )
     train = examples.take(examples.split == "train")
     # Of the first data set only: it is the one to be good at, so it alone chooses and calibrates.
     validation = examples.take((examples.split == "validation") & (examples.source == 0))

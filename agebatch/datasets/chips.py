@@ -42,6 +42,7 @@ def load_chips(
     side: int | None,
     framing: str = "utkface",
     *,
+    device: str = "auto",
     jobs: int | None = None,
     tell: Callable[[int], None] = lambda read: None,
 ) -> Chips:
@@ -50,6 +51,7 @@ def load_chips(
     Args:
         samples: from read_dataset, as are folder and framing.
         side: of the chips, in pixels; None: only thumbnails and fingerprints are wanted.
+        device: where faces are looked for, if they are; see agebatch.model.devices.choose.
         jobs: threads; None: one per core.
         tell: called with the number of files that were just read, by one thread at a time.
     """
@@ -57,7 +59,7 @@ def load_chips(
     pixels = np.zeros((count, side or 0, side or 0, 3), np.uint8)
     thumbnails = np.zeros((count, THUMBNAIL, THUMBNAIL), np.uint8)
     reasons, fingerprints = [""] * count, [""] * count
-    telling, framed = Lock(), framing_of(framing)
+    telling, framed = Lock(), framing_of(framing, device)
 
     def read_together(indices: range) -> None:
         pictures: dict[int, Image.Image] = {}

@@ -69,6 +69,7 @@ def load_examples(
     limit: int | None = None,
     warn: Callable[[str], None] = lambda message: None,
     progress: Callable[[int, str], AbstractContextManager[Bar]] = _unseen,
+    device: str = "auto",
 ) -> Examples:
     """Read data sets whole: labels, chips, near-duplicates, splits.
 
@@ -80,6 +81,7 @@ def load_examples(
             in the whole data set.
         warn: told in one line each what could not be used.
         progress: makes a bar for so many files, as agebatch.console.progress does.
+        device: where faces are looked for, if they are; see agebatch.model.devices.choose.
 
     Raises:
         InputError: a folder is missing, or holds no labelled picture that can be used.
@@ -95,7 +97,7 @@ def load_examples(
         if lost:
             warn(f"{folder}: {len(lost)} labels left out, the first: {lost[0].file}: {lost[0].reason}")
         with progress(len(samples), f"pictures of {folder}") as bar:
-            chips = load_chips(samples, folder, chip, framing, tell=bar.advance)
+            chips = load_chips(samples, folder, chip, framing, device=device, tell=bar.advance)
         broken = np.flatnonzero(~chips.ok)
         if len(broken):
             first = broken[0]

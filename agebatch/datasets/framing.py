@@ -18,6 +18,8 @@ from PIL import Image
 from agebatch.faces import alignment
 from agebatch.faces.alignment import TEMPLATE
 from agebatch.images.resizing import about
+from agebatch.model.package import models_dir
+from agebatch.pipeline.hush import hushed
 
 FRAMINGS = ("utkface", "fairface", "align")
 NO_FACE = "no face was found in it"
@@ -44,10 +46,10 @@ class Framing:
     side: int | None = None  # pixels of the longer side that are enough; None: all there are
 
 
-def framing_of(name: str) -> Framing:
-    """Look a framing up; for `align` the detector is loaded with the first pictures."""
+def framing_of(name: str, device: str = "auto") -> Framing:
+    """Look a framing up; for `align` the detector is loaded, on that device, with the first pictures."""
     if name == "align":
-        return Framing(_Aligning(), _ALIGN_TOGETHER, _ALIGN_SIDE)
+        return Framing(_Aligning(device), _ALIGN_TOGETHER, _ALIGN_SIDE)
     return Framing(lambda pictures: [partial(_resized, picture, source_box(name)) for picture in pictures])
 
 
@@ -75,7 +77,8 @@ def _resized(picture: Image.Image, source: tuple[float, float, float, float], si
 
 
 class _Aligning:
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
+        self._device = device
         self._loading = threading.Lock()
         self._detector = None
 
@@ -94,10 +97,14 @@ class _Aligning:
         return lambda side: Image.fromarray(alignment.cut(picture, points, side))
 
     def _loaded(self):
-        from agebatch.faces.detector import Mtcnn  # noqa: PLC0415 - TensorFlow only where faces are to be found
-        from agebatch.model.package import models_dir  # noqa: PLC0415
-
         with self._loading:
             if self._detector is None:
-                self._detector = Mtcnn.load(models_dir() / "detector", min_face=_ALIGN_LEAST)
+                with hushed():
+                    from agebatch.faces.detector import Mtcnn  # noqa: PLC0415 - TensorFlow only where it is needed
+                    from agebatch.model import devices  # noqa: PLC0415
+
+                    devices.choose(
+                        self._device, "auto"
+                    )  # before TensorFlow computes: it can't be changed afterwards
+                    self._detector = Mtcnn.load(models_dir() / "detector", min_face=_ALIGN_LEAST)
         return self._detector
