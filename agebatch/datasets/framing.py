@@ -28,9 +28,7 @@ NO_FACE = "no face was found in it"
 # 93 FairFace chips of 128 pixels.
 FAIRFACE_POINTS = np.array([(41, 38), (86, 38), (62, 66), (43, 87), (85, 86)]) / 128
 
-_ALIGN_SIDE = (
-    640  # pixels; a labelled photograph is looked at with at least this longer side, where it has it
-)
+_ALIGN_SIDE = 640  # pixels; a photograph is looked at with at least this longer side, where it has it
 _ALIGN_LEAST = 0.1  # of the longer side; in a photograph with a label the face is not a speck
 _ALIGN_TOGETHER = 16  # photographs that the detector sees together
 
@@ -50,7 +48,8 @@ def framing_of(name: str, device: str = "auto") -> Framing:
     """Look a framing up; for `align` the detector is loaded, on that device, with the first pictures."""
     if name == "align":
         return Framing(_Aligning(device), _ALIGN_TOGETHER, _ALIGN_SIDE)
-    return Framing(lambda pictures: [partial(_resized, picture, source_box(name)) for picture in pictures])
+    source = source_box(name)
+    return Framing(lambda pictures: [partial(_resized, picture, source) for picture in pictures])
 
 
 def source_box(name: str) -> tuple[float, float, float, float]:
@@ -103,8 +102,7 @@ class _Aligning:
                     from agebatch.faces.detector import Mtcnn  # noqa: PLC0415 - TensorFlow only where it is needed
                     from agebatch.model import devices  # noqa: PLC0415
 
-                    devices.choose(
-                        self._device, "auto"
-                    )  # before TensorFlow computes: it can't be changed afterwards
+                    # Before TensorFlow computes: afterwards it can't be changed.
+                    devices.choose(self._device, "auto")
                     self._detector = Mtcnn.load(models_dir() / "detector", min_face=_ALIGN_LEAST)
         return self._detector

@@ -179,7 +179,6 @@ def prediction(chips: Callable[[], Iterator[np.ndarray]], side: int, batch: int)
         tf.TensorSpec((), tf.int32),
     )
     options = tf.data.Options()
-    options.autotune.enabled = (
-        False  # nothing here to tune, and at the end its thread keeps us waiting two seconds
-    )
+    # There is nothing to tune here, and at the end the tuner's thread keeps us waiting for two seconds.
+    options.autotune.enabled = False
     return tf.data.Dataset.from_generator(full, output_signature=signature).prefetch(2).with_options(options)

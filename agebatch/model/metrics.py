@@ -40,9 +40,7 @@ class Labels:
     age_low: np.ndarray  # (N,) years
     age_high: np.ndarray  # (N,) years, equal to age_low where the age is exact
     female: np.ndarray  # (N,) 1 or 0
-    ranges: np.ndarray | None = (
-        None  # (R, 2) years: the ranges by which the whole data set labels, lowest first
-    )
+    ranges: np.ndarray | None = None  # (R, 2) years, lowest first: those by which the whole data set labels
 
     def __len__(self) -> int:
         return len(self.female)

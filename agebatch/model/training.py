@@ -40,7 +40,7 @@ def weigh_ages(ages: np.ndarray) -> np.ndarray:
     Returns:
         The same with new weights; those that were 0 stay 0.
     """
-    exact = (ages[:, 1] - ages[:, 0] < 1) & (ages[:, 2] > 0)
+    exact = _exact(ages)
     if not exact.any():
         return ages
     bins = np.clip(np.round(ages[:, 0]), 0, AGES - 1).astype(int)
@@ -49,6 +49,11 @@ def weigh_ages(ages: np.ndarray) -> np.ndarray:
     weighted = ages.copy()
     weighted[exact, 2] *= np.clip(weight[exact], *RARE_LIMITS)
     return weighted
+
+
+def _exact(ages: np.ndarray) -> np.ndarray:
+    """Which ages, (N, 3) as above, are labelled by a single year."""
+    return (ages[:, 1] - ages[:, 0] < 1) & (ages[:, 2] > 0)
 
 
 def plan(sources: np.ndarray, settings: FitSettings, steps: int, epoch: int) -> np.ndarray:
@@ -229,8 +234,7 @@ def epochs(
 
 def _meaningless(train: Examples) -> list[str]:
     """Running figures of which nothing is labelled: Keras would report 0 for them."""
-    exact = (train.ages[:, 2] > 0) & (train.ages[:, 1] - train.ages[:, 0] < 1)
-    known = {"age_age_error": exact, "gender_gender_accuracy": train.genders[:, 1] > 0}
+    known = {"age_age_error": _exact(train.ages), "gender_gender_accuracy": train.genders[:, 1] > 0}
     return [name for name, labelled in known.items() if not labelled.any()]
 
 
