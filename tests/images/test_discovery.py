@@ -103,16 +103,28 @@ def test_many_links_between_folders_cost_no_more_than_the_folders(tmp_path):
     assert len(walk(tmp_path, follow_symlinks=True)) == 12
 
 
-def test_deep_nesting_ends_where_the_file_system_does(tmp_path, monkeypatch):
-    grow(tmp_path, "a.jpg")
+@pytest.fixture
+def far_down(tmp_path, monkeypatch):
+    """A folder in which a picture lies too deep to be named; gone afterwards, since pytest can't remove it."""
     monkeypatch.chdir(tmp_path)
     for _ in range(2500):
         Path("d").mkdir()
         os.chdir("d")
     Path("deep.jpg").touch()
     os.chdir(tmp_path)
+    yield tmp_path
+    for _ in range(2500):
+        os.chdir("d")
+    Path("deep.jpg").unlink()
+    for _ in range(2500):
+        os.chdir("..")
+        Path("d").rmdir()
+
+
+def test_deep_nesting_ends_where_the_file_system_does(far_down):
+    grow(far_down, "a.jpg")
     skipped: list[Skipped] = []
-    found = list(discover(Walk(paths=(str(tmp_path),)), skipped.append))
+    found = list(discover(Walk(paths=(str(far_down),)), skipped.append))
     assert [Path(one.path).name for one in found] == ["a.jpg"]
     assert len(skipped) == 1
     assert "too long" in skipped[0].reason
