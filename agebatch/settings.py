@@ -184,6 +184,9 @@ def _above(value: float, floor: float) -> bool:
     return value > floor and not math.isnan(value)
 
 
+SIZES = ("small", "medium", "large")  # of the network; agebatch.model.network says what they are
+
+
 @dataclass(frozen=True)
 class FitSettings:
     """Everything `agebatch fit` can be told. Raises UsageError when a value makes no sense.
@@ -201,6 +204,8 @@ class FitSettings:
     learning_rate: float = 3e-3
     seed: int = 0
     init: str | None = None
+    size: str | None = None  # None: that of `init`, or small
+    teachers: tuple[str, ...] = ()
     limit: int | None = None
     tensorboard: str | None = None
     device: str = "auto"
@@ -230,6 +235,12 @@ class FitSettings:
             (self.limit is None or self.limit >= 1, "--limit must be at least 1", "--limit 2000"),
             (self.device in DEVICES, f"unknown device {self.device!r}", "one of " + ", ".join(DEVICES)),
             (self.precision in PRECISIONS, f"unknown precision {self.precision!r}", ", ".join(PRECISIONS)),
+            (
+                self.size is None or self.size in SIZES,
+                f"unknown size {self.size!r}",
+                "one of " + ", ".join(SIZES),
+            ),
+            (not (self.init and self.size), "--size and --init: a model has its size", "leave --size out"),
             (32 <= self.coarse <= self.crop <= self.chip, "sides must be 32 <= coarse <= crop <= chip", ""),
         ):
             if not rule:

@@ -47,6 +47,21 @@ def fit(
     init: Annotated[
         str | None, typer.Option(metavar="MODEL_DIR", help="Start from the weights of this model.")
     ] = Default.init,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="small|medium|large",
+            help="Of the network. small: two cores train it in an evening; large: for a GPU, as a teacher. "
+            "Default: small, or that of --init.",
+        ),
+    ] = Default.size,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL_DIR",
+            help="Learn from what this model says of each face, too. May be given several times.",
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -93,6 +108,8 @@ def fit(
         learning_rate=learning_rate,
         seed=seed,
         init=init,
+        size=size,
+        teachers=tuple(teacher or ()),
         limit=limit,
         patience=patience,
         mirror=mirror,

@@ -25,7 +25,7 @@ from agebatch.errors import AgebatchError, InputError, UsageError
 from agebatch.model import package
 from agebatch.pipeline.hush import hushed
 from agebatch.results.atomic import AtomicFile, output_errors
-from agebatch.settings import FitSettings
+from agebatch.settings import SIZES, FitSettings
 
 if TYPE_CHECKING:
     from agebatch.model.package import Package
@@ -61,6 +61,7 @@ def run(settings: FitSettings) -> None:
 def _run(settings: FitSettings, folder: Path) -> None:
     # Before minutes of reading: a wrong --init or a missing package is told at once.
     initial = package.load(settings.init) if settings.init else None
+    teachers = [_teacher(named, settings) for named in settings.teachers]
     if settings.tensorboard and find_spec("tensorboard") is None:
         raise UsageError("--tensorboard needs the package tensorboard", "pip install 'agebatch[tensorboard]'")
     console.note("reading the data sets")
@@ -75,12 +76,22 @@ def _run(settings: FitSettings, folder: Path) -> None:
     with hushed():
         from agebatch.model import training
         from agebatch.model.devices import choose
-        from agebatch.model.network import Architecture
+        from agebatch.model.network import ARCHITECTURES, Architecture
 
         device = choose(settings.device, settings.precision)
-    architecture = Architecture.from_json(initial.card["architecture"]) if initial else Architecture()
+    architecture = (
+        Architecture.from_json(initial.card["architecture"])
+        if initial
+        else ARCHITECTURES[settings.size or SIZES[0]]
+    )
     steps = max(1, int((train.source == 0).sum()) // settings.batch_size)
-    state = training.start(settings, architecture, steps, initial.network() if initial else None)
+    state = training.start(
+        settings,
+        architecture,
+        steps,
+        initial.network() if initial else None,
+        [teacher.network() for teacher in teachers],
+    )
     identity = _plain(
         {
             "data": digest(examples.fingerprints),
@@ -89,6 +100,7 @@ def _run(settings: FitSettings, folder: Path) -> None:
             "architecture": architecture.to_json(),
             "crop": settings.crop,
             "chip": settings.chip,
+            **({"teachers": [teacher.fingerprint for teacher in teachers]} if teachers else {}),
         }
     )
     if training.restore(state, folder / CHECKPOINT, identity):
@@ -98,11 +110,23 @@ def _run(settings: FitSettings, folder: Path) -> None:
         f"batches of {settings.batch_size} on {device}"
     )
     _train(state, settings, train, validation, folder, identity)
-    made = _package(state, settings, examples, validation if len(validation) else train, device)
+    made = _package(state, settings, examples, validation if len(validation) else train, device, teachers)
     console.note(
         f"model written to {folder}; next: agebatch evaluate {shlex.quote(settings.datasets[0])} "
         f"--model {shlex.quote(str(made.folder))}"
     )
+
+
+def _teacher(named: str, settings: FitSettings) -> Package:
+    teacher = package.load(named)
+    given = teacher.card["input"]
+    if (given["chip"], given["crop"]) != (settings.chip, settings.crop):
+        raise UsageError(
+            f"--teacher {named}: it looks at {given['crop']} of {given['chip']} pixels, this network at "
+            f"{settings.crop} of {settings.chip}",
+            "name one that looks at the same",
+        )
+    return teacher
 
 
 def _check(train: Examples, validation: Examples, settings: FitSettings) -> None:
@@ -170,7 +194,12 @@ def _line(figures: dict[str, float], epochs: int) -> str:
 
 
 def _package(
-    state: Run, settings: FitSettings, examples: Examples, fitted_on: Examples, device: str
+    state: Run,
+    settings: FitSettings,
+    examples: Examples,
+    fitted_on: Examples,
+    device: str,
+    teachers: list[Package],
 ) -> Package:
     """Calibrate on `fitted_on`, measure on test, write the model folder."""
     from agebatch.model import calibration, card, evaluation
@@ -191,7 +220,7 @@ def _package(
         },
         "calibration": calibration.Calibration().to_json(),
         "data": _data(settings, examples),
-        "training": _training(state, settings, device),
+        "training": _training(state, settings, device) | {"teachers": [_taught_by(one) for one in teachers]},
         "evaluation": [],
         "history": [],
     }
@@ -238,7 +267,9 @@ def _training(state: Run, settings: FitSettings, device: str) -> dict[str, Any]:
         "command": " ".join(
             ["agebatch fit", names, "-o", shlex.quote(Path(settings.output).name), *_options(settings)]
         ),
-        "settings": {k: v for k, v in _plain(settings).items() if k not in ("datasets", "output", "init")},
+        "settings": {
+            k: v for k, v in _plain(settings).items() if k not in ("datasets", "output", "init", "teachers")
+        },
         "init": Path(settings.init).name if settings.init else None,
         "epochs": state.epoch,
         "samples": state.epoch * per_epoch,
@@ -253,13 +284,28 @@ def _training(state: Run, settings: FitSettings, device: str) -> dict[str, Any]:
     }
 
 
+def _taught_by(teacher: Package) -> dict[str, Any]:
+    told = teacher.card.get("training", {})
+    return {"name": teacher.name, "fingerprint": teacher.fingerprint, "command": told.get("command", "")}
+
+
 def _options(settings: FitSettings) -> list[str]:
     """What of the command line decides about the model, where it is not the default."""
     options = [
         f"--{name.replace('_', '-')} {value}"
-        for name in ("epochs", "batch_size", "learning_rate", "seed", "limit", "patience", "precision")
+        for name in (
+            "size",
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "seed",
+            "limit",
+            "patience",
+            "precision",
+        )
         if (value := getattr(settings, name)) != getattr(FitSettings, name)
     ]
+    options += [f"--teacher {shlex.quote(Path(teacher).name)}" for teacher in settings.teachers]
     if settings.init:
         options.append(f"--init {shlex.quote(Path(settings.init).name)}")
     if settings.mirror != FitSettings.mirror:

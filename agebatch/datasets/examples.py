@@ -86,7 +86,8 @@ def load_examples(
     Raises:
         InputError: a folder is missing, or holds no labelled picture that can be used.
     """
-    parts = []
+    parts: list[Examples] = []
+    known: dict[str, str] = {}
     for number, argument in enumerate(arguments):
         folder, framing = parse_dataset(argument)
         data = read_dataset(folder, framing)
@@ -108,7 +109,9 @@ def load_examples(
             raise InputError(
                 f"{folder}: none of its {len(samples)} pictures can be used", "are they images of faces?"
             )
-        split = split_all(chips.fingerprints, groups(chips.thumbnails))
+        own = split_all(chips.fingerprints, groups(chips.thumbnails))
+        # A file that comes twice, perhaps framed in another way, stays on the side where it was first.
+        split = [known.setdefault(*pair) for pair in zip(chips.fingerprints, own, strict=True)]
         every = Examples(
             chips.pixels,
             np.array([_age(sample) for sample in samples], np.float32),

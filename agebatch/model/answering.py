@@ -34,7 +34,13 @@ def answering(package: Package, device: str = "auto", precision: str = "auto") -
     network = package.inference()
 
     def answer(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        given = network.predict(chips, batch_size=BATCH, verbose=0)
+        given = predicted(network, chips)
         return given["age"].astype(np.float32), given["gender"][:, 0].astype(np.float32)
 
     return answer
+
+
+def predicted(network: keras.Model, chips: np.ndarray) -> dict[str, np.ndarray]:
+    """Keras' prediction, in whole batches: a smaller last one would be compiled for itself."""
+    padded = np.concatenate([chips, np.zeros((-len(chips) % BATCH, *chips.shape[1:]), chips.dtype)])
+    return {name: values[: len(chips)] for name, values in network.predict(padded, BATCH, verbose=0).items()}

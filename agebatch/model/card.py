@@ -180,7 +180,11 @@ def _limits(card: dict[str, Any]) -> str:
 
 def _training(card: dict[str, Any]) -> str:
     training = card["training"]
-    lines = ["## Training", "", "```", training["command"], "```", ""]
+    teachers = training.get("teachers", [])
+    commands = [teacher["command"] for teacher in teachers] + [training["command"]]
+    lines = ["## Training", "", "```", *commands, "```", ""]
+    if teachers:
+        lines.append(f"The last of these made this model; the {len(teachers)} before it made its teachers.")
     lines.append(
         f"{training['epochs']} epochs, {training['samples']:,} samples, {training['hours']:.1f} hours on "
         f"{training['device']}; {', '.join(f'{k} {v}' for k, v in training['versions'].items())}."

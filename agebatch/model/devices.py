@@ -39,7 +39,9 @@ def choose(device: str, precision: str, *, one_thread_each: bool = False) -> str
     if device == "gpu" and not gpus:
         raise UsageError("--device gpu: no GPU is visible", "--device auto, or pip install 'agebatch[gpu]'")
     mixed = precision == "mixed" or (precision == "auto" and bool(gpus))
-    policy = ("mixed_float16" if gpus else "mixed_bfloat16") if mixed else "float32"
+    # Half floats need the loss scaled, which Keras does for TensorFlow's GPUs; JAX's have bfloat16.
+    half = "mixed_float16" if gpus and keras.backend.backend() == "tensorflow" else "mixed_bfloat16"
+    policy = half if mixed else "float32"
     keras.mixed_precision.set_global_policy(policy)
     return f"{'gpu' if gpus else 'cpu'}, {'mixed' if mixed else 'float32'}"
 

@@ -66,6 +66,31 @@ def gender_loss(label, logits):
     return GENDER_SHARE * label[:, 1] * (ops.softplus(logit) - target * logit)
 
 
+def taught_age_loss(label, taught, logits):
+    """Cross-entropy against what teachers say, plus squared error between the means of both distributions.
+
+    Args:
+        label: (B, 3) as above; where an exact age weighs more, so does what is taught about it. A face without a
+            label is taught as well.
+        taught: (B, 101) probabilities.
+        logits: (B, 101).
+
+    Returns:
+        (B,) losses.
+    """
+    bins = ops.arange(AGES, dtype="float32")[None, :]
+    entropy = -ops.sum(taught * ops.log_softmax(logits, axis=-1), axis=-1)
+    miss = ops.sum((taught - ops.softmax(logits, axis=-1)) * bins, axis=-1)
+    weight = ops.where(label[:, 2] > 0, label[:, 2], 1.0)
+    return weight * (entropy + SQUARED_ERROR_SHARE * ops.square(ops.clip(miss, -30.0, 30.0)))
+
+
+def taught_gender_loss(taught, logits):
+    """Binary cross-entropy against what teachers say, (B, 1) probabilities; logits (B, 1). Returns (B,) losses."""
+    logit = logits[:, 0]
+    return GENDER_SHARE * (ops.softplus(logit) - taught[:, 0] * logit)
+
+
 def age_error(label, logits):
     """Mean absolute error in years over exactly labelled ages, as a running figure during training."""
     bins = ops.arange(AGES, dtype="float32")

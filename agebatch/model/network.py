@@ -40,6 +40,13 @@ class Architecture:
         return asdict(self)
 
 
+ARCHITECTURES = {
+    "small": Architecture(),  # what two cores train in an evening
+    "medium": Architecture(stem=32, widths=(64, 128, 256, 384)),
+    "large": Architecture(stem=64, widths=(96, 192, 384, 512), blocks=(2, 3, 4, 2), dropout=0.3),
+}
+
+
 def build(architecture: Architecture) -> keras.Model:
     """Build the trainable network.
 

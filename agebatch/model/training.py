@@ -7,8 +7,8 @@ run that was killed goes on from its checkpoint as if nothing had been.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ import numpy as np
 from agebatch.datasets.examples import Examples
 from agebatch.errors import ModelError
 from agebatch.model import batches, losses, metrics
+from agebatch.model.answering import predicted
 from agebatch.model.evaluation import labels_of
+from agebatch.model.learner import Learner
 from agebatch.model.network import AGES, Architecture, build, for_inference
 from agebatch.model.optimizer import Muon
 from agebatch.model.schedule import Trapezoid
@@ -104,7 +106,7 @@ def _stream(pool: np.ndarray, seed: int, number: int, start: int, count: int) ->
 class Run:
     """A training run between two epochs: all that a checkpoint holds."""
 
-    network: keras.Model
+    learner: Learner
     optimizer: keras.optimizers.Optimizer
     architecture: Architecture
     steps: int  # batches per epoch
@@ -112,6 +114,14 @@ class Run:
     epoch: int
     history: list[dict[str, float]]
     best: list[np.ndarray] | None = None  # averaged weights of the best epoch
+    inference: dict[int, keras.Model] = field(
+        default_factory=dict
+    )  # by side of the input, to be compiled once
+
+    @property
+    def network(self) -> keras.Model:
+        """What is being trained."""
+        return self.learner.network
 
 
 class Averaging(keras.callbacks.Callback):
@@ -132,24 +142,45 @@ class Averaging(keras.callbacks.Callback):
             (w, keras.Variable(keras.ops.convert_to_numpy(w).copy(), trainable=False, name="averaged"))
             for w in network.weights
         ]
+        self.step = 0
+        self._moved = _moved
+        if keras.backend.backend() == "jax":
+            import jax  # noqa: PLC0415 - one call for all weights instead of three for each
+
+            self._moved = jax.jit(_moved)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Count on from where the optimiser is."""
+        self.step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the averages a little towards the weights, every few steps."""
+        self.step += 1
+        if self.step % AVERAGED_EVERY:
+            return
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()  # during `fit` Keras on JAX keeps what moves apart from the variables
-        step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-        if step % AVERAGED_EVERY:
-            return
-        rate = 1 - min(self.momentum, (1 + step) / (10 + step)) ** AVERAGED_EVERY
-        for weight, average in self.pairs:
-            average.assign_add(rate * (weight - average))
+        rate = 1 - min(self.momentum, (1 + self.step) / (10 + self.step)) ** AVERAGED_EVERY
+        moved = self._moved([(w.value, average.value) for w, average in self.pairs], np.float32(rate))
+        for (_, average), value in zip(self.pairs, moved, strict=True):
+            average.assign(value)
 
     def weights(self) -> list[np.ndarray]:
         """The averages, in the order of the network's weights."""
         return [keras.ops.convert_to_numpy(average).copy() for _, average in self.pairs]
 
 
-def start(settings: FitSettings, architecture: Architecture, steps: int, init: keras.Model | None) -> Run:
+def _moved(pairs: list[tuple[Any, Any]], rate: Any) -> list[Any]:
+    return [average + rate * (weight - average) for weight, average in pairs]
+
+
+def start(
+    settings: FitSettings,
+    architecture: Architecture,
+    steps: int,
+    init: keras.Model | None,
+    teachers: Sequence[keras.Model] = (),
+) -> Run:
     """Make a network with its optimiser, ready for the first epoch."""
     keras.utils.set_random_seed(settings.seed)
     network = build(architecture)
@@ -161,13 +192,14 @@ def start(settings: FitSettings, architecture: Architecture, steps: int, init: k
         weight_decay=settings.weight_decay,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    network.compile(
+    learner = Learner(network, teachers, settings.crop)
+    learner.compile(
         optimizer,
         loss={"age": losses.age_loss, "gender": losses.gender_loss},
         metrics={"age": losses.age_error, "gender": losses.gender_accuracy},
     )
     optimizer.build(network.trainable_variables)
-    return Run(network, optimizer, architecture, steps, Averaging(network, settings.averaging), 0, [])
+    return Run(learner, optimizer, architecture, steps, Averaging(network, settings.averaging), 0, [])
 
 
 def epochs(
@@ -192,7 +224,8 @@ def epochs(
         Loss and metrics of training and validation, by name.
     """
     weighted, steps = weigh_ages(train.ages), run.steps
-    coarse_until = round(settings.epochs * settings.coarse_share)
+    # Teachers know faces at full size only.
+    coarse_until = 0 if run.learner.teachers else round(settings.epochs * settings.coarse_share)
     smaller: np.ndarray | None = None
     for epoch in range(run.epoch, settings.epochs):
         coarse = epoch < coarse_until and settings.coarse < settings.crop
@@ -207,7 +240,8 @@ def epochs(
             pixels, weighted, train.genders, chosen, side, settings.seed * 100_003 + epoch
         )
         ticker = keras.callbacks.LambdaCallback(on_train_batch_end=_ticker(tell, epoch))
-        fitted = run.network.fit(
+        run.learner.side = side
+        fitted = run.learner.fit(
             data,
             epochs=epoch + 1,
             initial_epoch=epoch,
@@ -221,7 +255,7 @@ def epochs(
         for name in _meaningless(train):
             figures.pop(f"train_{name}", None)
         averaged = run.averaging.weights()
-        figures |= validate(averaged, run.network, validation, settings, side)
+        figures |= validate(averaged, run, validation, settings, side)
         run.epoch = epoch + 1
         run.history.append(figures)
         if not coarse and figures["score"] <= min(h["score"] for h in run.history if h["side"] == side):
@@ -266,7 +300,7 @@ def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
 
 def validate(
     weights: list[np.ndarray],
-    network: keras.Model,
+    run: Run,
     validation: Examples,
     settings: FitSettings,
     side: int,
@@ -281,13 +315,14 @@ def validate(
         return {"score": 0.0}
     chip = round(settings.chip * side / settings.crop)
     pixels = validation.pixels if side == settings.crop else shrink(validation.pixels, chip)
-    current = network.get_weights()
-    network.set_weights(weights)
+    current = run.network.get_weights()
+    run.network.set_weights(weights)
     try:
-        inference = for_inference(network, chip, side, mirror=False)
-        answers = inference.predict(pixels, batch_size=64, verbose=0)
+        if side not in run.inference:
+            run.inference[side] = for_inference(run.network, chip, side, mirror=False)
+        answers = predicted(run.inference[side], pixels)
     finally:
-        network.set_weights(current)
+        run.network.set_weights(current)
     labels = labels_of(validation)
     error = metrics.errors(answers["age"] @ np.arange(AGES), labels)
     error = error[~np.isnan(error)]

@@ -8,7 +8,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from agebatch.datasets.examples import Examples
 from agebatch.datasets.labelled import Sample
@@ -108,18 +107,6 @@ def test_schedule_rises_stays_and_falls():
     assert float(rate(100)) == pytest.approx(0.01)
 
 
-def test_augmentation_is_the_same_for_the_same_seed_and_stays_in_range():
-    chips = tf.constant(np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3)), tf.uint8)
-    seed = tf.constant([1, 2], tf.int64)
-    first, again = (batches.augment(chips, 34, seed).numpy() for _ in range(2))
-    other = batches.augment(chips, 34, tf.constant([1, 3], tf.int64)).numpy()
-    np.testing.assert_array_equal(first, again)
-    assert first.shape == (16, 34, 34, 3)
-    assert first.min() >= 0
-    assert first.max() <= 255
-    assert np.abs(first - other).mean() > 5
-
-
 def test_prediction_batches_are_full_and_say_how_many_are_real():
     chips = [np.full((8, 8, 3), i, np.uint8) for i in range(5)]
     got = [(pixels.numpy(), int(count)) for pixels, count in batches.prediction(lambda: iter(chips), 8, 2)]
@@ -200,3 +187,41 @@ def test_training_stops_when_nothing_improves():
     worse = [{"score": 5.0 + i, "side": 96} for i in range(5)]
     assert training.stale(worse, 96, 3)
     assert not training.stale(worse, 64, 3)
+
+
+def test_what_is_taught_costs_least_where_the_answer_is_the_same():
+    draw = np.random.default_rng(0)
+    logits, label = draw.normal(size=(4, AGES)).astype(np.float32), np.array([[30, 30, 1]] * 4, np.float32)
+    same = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    near = losses.taught_age_loss(label, same, logits)
+    far = losses.taught_age_loss(label, same, logits[::-1])
+    assert np.all(np.asarray(far) > np.asarray(near))
+    unlabelled = losses.taught_age_loss(label * 0, same, logits)
+    np.testing.assert_allclose(unlabelled, near)  # a face without a label is taught as well
+    gender = [
+        float(losses.taught_gender_loss(np.array([[0.9]]), np.array([[x]]))[0]) for x in (0.0, 2.197, 4.0)
+    ]
+    assert min(gender) == gender[1]
+
+
+def test_a_teacher_is_learnt_from_and_stays_as_it_is():
+    keras.utils.set_random_seed(1)
+    teacher = build(TINY)
+    # Sure of two things whatever it sees: everybody is 42, and female.
+    for name, units in (("age", 42), ("gender", 0)):
+        kernel, bias = teacher.get_layer(name).get_weights()
+        bias[units] = 20
+        teacher.get_layer(name).set_weights([kernel * 0, bias])
+    before = teacher.get_weights()
+    unlabelled = _examples()
+    unlabelled.ages[:], unlabelled.genders[:] = 0, 0
+    settings = dataclasses.replace(SETTINGS, epochs=12, learning_rate=0.03)
+    run = training.start(settings, TINY, 4, None, [teacher])
+    for figures in training.epochs(run, settings, unlabelled, _examples(), lambda *_: None, []):
+        assert figures["side"] == settings.crop  # the teacher knows no smaller faces
+    answers = run.network(unlabelled.pixels[:8, 3:37, 3:37].astype(np.float32))
+    assert np.abs(np.argmax(answers["age"], 1) - 42).max() <= 3
+    assert np.all(np.asarray(answers["gender"]) > 0)
+    for one, other in zip(before, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(run.averaging.weights()) == len(run.network.weights) == len(before)
