@@ -241,7 +241,16 @@ class FitSettings:
                 "one of " + ", ".join(SIZES),
             ),
             (not (self.init and self.size), "--size and --init: a model has its size", "leave --size out"),
-            (32 <= self.coarse <= self.crop <= self.chip, "sides must be 32 <= coarse <= crop <= chip", ""),
+            (
+                0 <= self.coarse_share < 1,
+                "--coarse-share must be from 0 to below 1",
+                _default("coarse_share"),
+            ),
+            (
+                32 <= self.coarse <= self.crop <= self.chip,
+                f"--crop must be from {self.coarse} to --chip",
+                _default("crop"),
+            ),
         ):
             if not rule:
                 raise UsageError(complaint, hint)

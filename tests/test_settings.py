@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from agebatch.errors import UsageError
-from agebatch.settings import LARGEST_SIDE, ScanSettings
+from agebatch.settings import LARGEST_SIDE, FitSettings, ScanSettings
 
 
 def settings(**more):
@@ -43,6 +43,26 @@ def test_what_makes_sense_is_not():
     settings(output="R.CSV")
     settings(output="", dry_run=True)
     settings(paths=(), files_from="-")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"datasets": ()},
+        {"epochs": 0},
+        {"batch_size": 7},
+        {"learning_rate": 0.0},
+        {"size": "huge"},
+        {"size": "large", "init": "models/first"},
+        {"crop": 120},
+        {"crop": 40, "coarse": 64},
+        {"coarse_share": 1.0},
+    ],
+)
+def test_a_training_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(UsageError) as refused:
+        FitSettings(**{"datasets": ("faces",), "output": "model", **wrong})
+    assert refused.value.hint
 
 
 def test_the_fingerprint_names_what_rows_depend_on():

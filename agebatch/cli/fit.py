@@ -73,6 +73,24 @@ def fit(
     patience: Annotated[
         int, typer.Option(metavar="N", help="Stop after so many epochs without a better validation score.")
     ] = Default.patience,
+    chip: Annotated[int, typer.Option(metavar="PIXELS", help="Side of the chips that faces are cut to.")] = (
+        Default.chip
+    ),
+    crop: Annotated[
+        int,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of the middle of a chip that the network looks at. More shows it more, and takes longer: the "
+            "work grows with the square.",
+        ),
+    ] = Default.crop,
+    coarse_share: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="Share of the epochs that look at smaller pictures first: twice the faces a second.",
+        ),
+    ] = Default.coarse_share,
     mirror: Annotated[
         bool, typer.Option("--mirror/--no-mirror", help="Average each answer with that for the mirror image.")
     ] = Default.mirror,
@@ -112,6 +130,9 @@ def fit(
         teachers=tuple(teacher or ()),
         limit=limit,
         patience=patience,
+        chip=chip,
+        crop=crop,
+        coarse_share=coarse_share,
         mirror=mirror,
         device=device,
         precision=precision,

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 FEWEST = 8  # examples, to train on at all
 SMALL = 1000  # examples; below this a person is warned
+_NAMED = (  # options that decide about the model
+    *("size", "chip", "crop", "coarse_share", "epochs", "batch_size", "learning_rate", "seed", "limit"),
+    *("patience", "precision"),
+)
 CHECKPOINT = "checkpoint.npz"
 HISTORY, CURVES = "history.csv", "curves.png"
 
@@ -110,7 +114,8 @@ def _run(settings: FitSettings, folder: Path) -> None:
         f"batches of {settings.batch_size} on {device}"
     )
     _train(state, settings, train, validation, folder, identity)
-    made = _package(state, settings, examples, validation if len(validation) else train, device, teachers)
+    earlier = _made_before([*teachers, *([initial] if initial else [])])
+    made = _package(state, settings, examples, validation if len(validation) else train, device, earlier)
     console.note(
         f"model written to {folder}; next: agebatch evaluate {shlex.quote(settings.datasets[0])} "
         f"--model {shlex.quote(str(made.folder))}"
@@ -199,7 +204,7 @@ def _package(
     examples: Examples,
     fitted_on: Examples,
     device: str,
-    teachers: list[Package],
+    earlier: list[str],
 ) -> Package:
     """Calibrate on `fitted_on`, measure on test, write the model folder."""
     from agebatch.model import calibration, card, evaluation
@@ -220,7 +225,7 @@ def _package(
         },
         "calibration": calibration.Calibration().to_json(),
         "data": _data(settings, examples),
-        "training": _training(state, settings, device) | {"teachers": [_taught_by(one) for one in teachers]},
+        "training": _training(state, settings, device) | {"earlier": earlier},
         "evaluation": [],
         "history": [],
     }
@@ -284,25 +289,20 @@ def _training(state: Run, settings: FitSettings, device: str) -> dict[str, Any]:
     }
 
 
-def _taught_by(teacher: Package) -> dict[str, Any]:
-    told = teacher.card.get("training", {})
-    return {"name": teacher.name, "fingerprint": teacher.fingerprint, "command": told.get("command", "")}
+def _made_before(models: list[Package]) -> list[str]:
+    """The commands that made these models, and those that made what they were made from, in order."""
+    commands = []
+    for model in models:
+        told = model.card.get("training", {})
+        commands += [*told.get("earlier", []), told.get("command", f"(unknown: {model.name})")]
+    return list(dict.fromkeys(commands))
 
 
 def _options(settings: FitSettings) -> list[str]:
     """What of the command line decides about the model, where it is not the default."""
     options = [
         f"--{name.replace('_', '-')} {value}"
-        for name in (
-            "size",
-            "epochs",
-            "batch_size",
-            "learning_rate",
-            "seed",
-            "limit",
-            "patience",
-            "precision",
-        )
+        for name in _NAMED
         if (value := getattr(settings, name)) != getattr(FitSettings, name)
     ]
     options += [f"--teacher {shlex.quote(Path(teacher).name)}" for teacher in settings.teachers]

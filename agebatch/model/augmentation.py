@@ -17,7 +17,10 @@ from PIL import Image
 
 ROTATION = 6.0  # degrees, standard deviation
 SHIFT = 0.035  # of the chip's side, standard deviation
-ZOOM = (0.78, 0.97)  # side of the square that training looks at, as a share of the chip's
+ZOOM = (
+    0.91,
+    1.13,
+)  # side of the square that training looks at, as a share of the one that prediction looks at
 FEW = 8  # one in so many chips is compressed, and one in so many blurred; batches are shuffled
 QUALITY = (20, 80)  # of JPEG
 BLUR = (0.006, 0.02)  # standard deviation as a share of the side: faces reduced to 0.7 to 0.3 of it
@@ -34,7 +37,7 @@ BLOCK = 8  # pixels; the side of JPEG's blocks
 Draws = dict[str, np.ndarray]  # float32 arrays, each with one row per chip that it is about
 
 
-def draw(seed: list[int], count: int, chip: int, side: int) -> Draws:
+def draw(seed: list[int], count: int, chip: int, side: int, crop: float) -> Draws:
     """Draw what will happen to each chip of a batch.
 
     Args:
@@ -42,6 +45,7 @@ def draw(seed: list[int], count: int, chip: int, side: int) -> Draws:
         count: chips in the batch.
         chip: their side in pixels.
         side: of the result in pixels.
+        crop: side of the middle that prediction looks at, as a share of the chip's.
 
     Returns:
         By name, for `augment`.
@@ -52,7 +56,7 @@ def draw(seed: list[int], count: int, chip: int, side: int) -> Draws:
     start = rng.random((count, 2)) * (1 - size)
     drawn = {
         "quality": rng.uniform(*QUALITY, few),
-        "transform": _transforms(rng, count, chip, side),
+        "transform": _transforms(rng, count, chip, side, crop),
         "blur": rng.uniform(*BLUR, few) * side,
         "saturation": rng.uniform(*SATURATION, count) * (rng.random(count) >= GREY),
         "contrast": rng.uniform(*CONTRAST, count),
@@ -63,10 +67,10 @@ def draw(seed: list[int], count: int, chip: int, side: int) -> Draws:
     return {name: values.astype(np.float32) for name, values in drawn.items()}
 
 
-def _transforms(rng: np.random.Generator, count: int, chip: int, side: int) -> np.ndarray:
+def _transforms(rng: np.random.Generator, count: int, chip: int, side: int, crop: float) -> np.ndarray:
     """Mirror, turn, shift and scale in one: (count, 8), as Keras' `affine_transform` takes them."""
     angle = np.radians(rng.normal(0, ROTATION, count))
-    zoom = rng.uniform(*ZOOM, count) * chip / side
+    zoom = rng.uniform(*ZOOM, count) * crop * chip / side
     mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
     shift = rng.normal(0, SHIFT * chip, (count, 2))
     a, b = zoom * np.cos(angle), zoom * np.sin(angle)

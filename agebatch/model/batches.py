@@ -16,7 +16,13 @@ from agebatch.model import augmentation
 
 
 def training(
-    chips: np.ndarray, ages: np.ndarray, genders: np.ndarray, plan: np.ndarray, side: int, seed: int
+    chips: np.ndarray,
+    ages: np.ndarray,
+    genders: np.ndarray,
+    plan: np.ndarray,
+    side: int,
+    crop: float,
+    seed: int,
 ) -> tf.data.Dataset:
     """Batches for one epoch, augmented on the fly; the same for the same plan and seed.
 
@@ -26,6 +32,7 @@ def training(
         genders: float32 (N, 2), female, weight.
         plan: int (steps, batch), which chips make which batch.
         side: of the network's input in pixels.
+        crop: side of the middle that prediction looks at, as a share of the chip's.
         seed: of the augmentation of this epoch.
 
     Returns:
@@ -34,13 +41,12 @@ def training(
         of the network, where the network is.
     """
     size, here = plan.shape[1], keras.backend.backend() == "tensorflow"
-    shapes = {
-        name: values.shape for name, values in augmentation.draw([0], size, chips.shape[1], side).items()
-    }
+    geometry = size, chips.shape[1], side, crop
+    shapes = {name: values.shape for name, values in augmentation.draw([0], *geometry).items()}
 
     def load(step: np.int64) -> list[np.ndarray]:
         chosen = plan[step]
-        drawn = augmentation.draw([seed, int(step)], size, chips.shape[1], side)
+        drawn = augmentation.draw([seed, int(step)], *geometry)
         return [chips[chosen], ages[chosen], genders[chosen], *drawn.values()]
 
     def batch(step: tf.Tensor) -> tuple[tf.Tensor | dict[str, tf.Tensor], dict[str, tf.Tensor]]:

@@ -180,11 +180,12 @@ def _limits(card: dict[str, Any]) -> str:
 
 def _training(card: dict[str, Any]) -> str:
     training = card["training"]
-    teachers = training.get("teachers", [])
-    commands = [teacher["command"] for teacher in teachers] + [training["command"]]
-    lines = ["## Training", "", "```", *commands, "```", ""]
-    if teachers:
-        lines.append(f"The last of these made this model; the {len(teachers)} before it made its teachers.")
+    earlier = training.get("earlier", [])
+    lines = ["## Training", "", "```", *earlier, training["command"], "```", ""]
+    if earlier:
+        lines.append(
+            "The last line made this model from those that the lines before it made. Of the last line:"
+        )
     lines.append(
         f"{training['epochs']} epochs, {training['samples']:,} samples, {training['hours']:.1f} hours on "
         f"{training['device']}; {', '.join(f'{k} {v}' for k, v in training['versions'].items())}."

@@ -42,7 +42,7 @@ class Architecture:
 
 ARCHITECTURES = {
     "small": Architecture(),  # what two cores train in an evening
-    "medium": Architecture(stem=32, widths=(64, 128, 256, 384)),
+    "medium": Architecture(stem=32, widths=(64, 128, 256, 384), blocks=(1, 2, 3, 1)),
     "large": Architecture(stem=64, widths=(96, 192, 384, 512), blocks=(2, 3, 4, 2), dropout=0.3),
 }
 

@@ -237,7 +237,13 @@ def epochs(
         pixels = smaller if smaller is not None else train.pixels
         chosen = plan(train.source, settings, steps, epoch)
         data = batches.training(
-            pixels, weighted, train.genders, chosen, side, settings.seed * 100_003 + epoch
+            pixels,
+            weighted,
+            train.genders,
+            chosen,
+            side,
+            settings.crop / settings.chip,
+            settings.seed * 100_003 + epoch,
         )
         ticker = keras.callbacks.LambdaCallback(on_train_batch_end=_ticker(tell, epoch))
         run.learner.side = side

@@ -1,6 +1,7 @@
 """`agebatch fit` as people run it: in a process of its own, killed and run again; and its odd inputs."""
 
 import csv
+import dataclasses
 import json
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from agebatch.commands import fit
-from agebatch.errors import InputError
+from agebatch.errors import InputError, UsageError
 from agebatch.model import package
 from agebatch.settings import FitSettings
 from tests.commands.trained import EPOCHS, faces, settings
@@ -104,4 +105,24 @@ def test_nothing_to_train_on(tmp_path):
         fit.run(FitSettings((str(tmp_path / "absent"),), str(tmp_path / "model")))
     with pytest.raises(InputError, match="8 are the least"):
         fit.run(settings(faces(tmp_path, 3), tmp_path / "model"))
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_a_model_was_made_from_stands_in_its_card(tmp_path, trained):
+    dataset, teacher = trained
+    output = tmp_path / "pupil"
+    fit.run(dataclasses.replace(settings(dataset, output, epochs=1), teachers=(str(teacher),)))
+    told = [json.loads((folder / "card.json").read_text())["training"] for folder in (teacher, output)]
+    assert told[0]["earlier"] == []
+    assert told[1]["earlier"] == [told[0]["command"]]
+    assert told[1]["command"].endswith(f"--teacher {teacher.name}")
+    words = (output / "README.md").read_text()
+    assert words.index(told[0]["command"]) < words.index(told[1]["command"])
+
+
+def test_a_teacher_that_looks_at_other_pictures_is_refused(tmp_path, trained):
+    dataset, teacher = trained
+    asked = dataclasses.replace(settings(dataset, tmp_path / "model"), teachers=(str(teacher),), crop=80)
+    with pytest.raises(UsageError, match="looks at 96 of 112 pixels, this network at 80 of 112"):
+        fit.run(asked)
     assert not (tmp_path / "model").exists()

@@ -17,7 +17,7 @@ def chips(count, side):
 
 
 def augmented(pixels, seed, side=34):
-    drawn = augmentation.draw(seed, len(pixels), pixels.shape[1], side)
+    drawn = augmentation.draw(seed, len(pixels), pixels.shape[1], side, side / pixels.shape[1])
     return keras.ops.convert_to_numpy(augmentation.augment(pixels, drawn, side))
 
 
@@ -33,7 +33,7 @@ def test_augmentation_is_the_same_for_the_same_seed_and_stays_in_range():
 
 def test_nothing_drawn_is_the_middle_of_the_chip():
     pixels = chips(8, 40)
-    drawn = augmentation.draw([0], 8, 40, 34)
+    drawn = augmentation.draw([0], 8, 40, 34, 0.85)
     drawn |= {"transform": np.tile(np.float32([1, 0, 3, 0, 1, 3, 0, 0]), (8, 1)), "hole": np.zeros((8, 4))}
     drawn |= {"quality": np.full(1, 100.0), "blur": np.full(1, 1e-3), "brightness": np.zeros(8)}
     drawn |= {"saturation": np.ones(8), "contrast": np.ones(8), "tint": np.ones((8, 3))}
@@ -44,7 +44,7 @@ def test_nothing_drawn_is_the_middle_of_the_chip():
 
 def test_one_chip_in_eight_is_blurred_and_rectangles_are_grey():
     pixels = chips(16, 40)
-    drawn = augmentation.draw([4], 16, 40, 34)
+    drawn = augmentation.draw([4], 16, 40, 34, 0.85)
     softer = {**drawn, "blur": np.full(2, 4.0, np.float32)}
     one, other = (keras.ops.convert_to_numpy(augmentation.augment(pixels, d, 34)) for d in (drawn, softer))
     changed = np.abs(one - other).max(axis=(1, 2, 3)) > 1
@@ -73,6 +73,6 @@ def test_a_batch_for_training_is_what_was_drawn_for_its_step():
     pixels = chips(12, 40)
     ages, genders = np.ones((12, 3), np.float32), np.ones((12, 2), np.float32)
     plan = np.arange(16).reshape(2, 8) % 12
-    got = [batch for batch, _ in batches.training(pixels, ages, genders, plan, 34, seed=7)]
+    got = [batch for batch, _ in batches.training(pixels, ages, genders, plan, 34, 34 / 40, seed=7)]
     for step, batch in enumerate(got):
         np.testing.assert_allclose(batch, augmented(pixels[plan[step]], [7, step]), atol=1e-3)
