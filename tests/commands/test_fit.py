@@ -3,10 +3,12 @@
 import csv
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -126,3 +128,18 @@ def test_a_teacher_that_looks_at_other_pictures_is_refused(tmp_path, trained):
     with pytest.raises(UsageError, match="looks at 96 of 112 pixels, this network at 80 of 112"):
         fit.run(asked)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
+def test_it_trains_on_jax_too(tmp_path, trained):
+    dataset, teacher = trained
+    asked = [*command(dataset, tmp_path / "model"), "--teacher", str(teacher)]
+    done = subprocess.run(
+        asked, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (
+        "on jax"
+        in json.loads((tmp_path / "model" / "card.json").read_text())["training"]["versions"]["Keras"]
+    )
+    assert len(package.load(tmp_path / "model").network().get_weights()) > 10
