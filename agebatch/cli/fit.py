@@ -100,7 +100,7 @@ def fit(
         typer.Option(
             metavar="auto|float32|mixed",
             help="mixed is quicker on a GPU, and on a processor with bfloat16 (avx512_bf16 or amx_bf16 in "
-            "/proc/cpuinfo); on others it is far slower. auto: mixed on a GPU, else float32.",
+            "/proc/cpuinfo); on others it is far slower. auto: mixed on these.",
         ),
     ] = Default.precision,
     tensorboard: Annotated[

@@ -166,7 +166,10 @@ def scan(
     precision: Annotated[
         str,
         _option(
-            "--precision", panel=MACHINE, metavar="auto|float32|mixed", help="auto: mixed on a GPU only."
+            "--precision",
+            panel=MACHINE,
+            metavar="auto|float32|mixed",
+            help="auto: mixed on a GPU, or a processor that computes in bfloat16.",
         ),
     ] = Default.precision,
     workers: Annotated[

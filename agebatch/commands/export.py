@@ -39,6 +39,7 @@ def run(settings: ExportSettings) -> None:
     with hushed():
         import keras
 
+        keras.mixed_precision.set_global_policy("float32")  # others may not compute in what suits this machine
         inner = model.inference()
     pixels = keras.Input((model.chip, model.chip, 3), name="pixels")
     answers = inner(pixels)

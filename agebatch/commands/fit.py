@@ -238,11 +238,12 @@ def _package(
     exact = np.where(labels.age_low == labels.age_high, labels.age_low, np.nan)
     fitted = calibration.fit(ages, logits, exact, labels.female)
     described["calibration"] = fitted.to_json()
-    for number, part in enumerate(described["data"]):
+    for number, argument in enumerate(settings.datasets):
         test = examples.take((examples.split == "test") & (examples.source == number))
         if len(test):
             answers = calibration.apply(fitted, *answer(test.pixels))
-            described["evaluation"].append({"name": part["name"], **evaluation.evaluate(answers, test)})
+            measured = evaluation.evaluate(answers, test)
+            described["evaluation"].append({"name": _public_name(argument), **measured})
     return package.save(folder, weights, described, card.write(described))
 
 

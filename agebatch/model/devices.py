@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import keras
@@ -23,7 +24,8 @@ def choose(device: str, precision: str, *, one_thread_each: bool = False) -> str
 
     Args:
         device: `auto` (a GPU where there is one), `cpu` or `gpu`.
-        precision: `auto` (mixed on a GPU, float32 on a CPU), `float32` or `mixed`.
+        precision: `auto` (mixed on a GPU, and on a processor that computes in bfloat16; else float32), `float32` or
+            `mixed`.
         one_thread_each: on a CPU every call of a graph computes in one thread, for callers that make several calls at
             a time. Two threads that share each small operation spend twice the processor time waiting for each other.
 
@@ -38,12 +40,21 @@ def choose(device: str, precision: str, *, one_thread_each: bool = False) -> str
         _use_one_thread_each()
     if device == "gpu" and not gpus:
         raise UsageError("--device gpu: no GPU is visible", "--device auto, or pip install 'agebatch[gpu]'")
-    mixed = precision == "mixed" or (precision == "auto" and bool(gpus))
+    mixed = precision == "mixed" or (precision == "auto" and (bool(gpus) or _has_bfloat16()))
     # Half floats need the loss scaled, which Keras does for TensorFlow's GPUs; JAX's have bfloat16.
     half = "mixed_float16" if gpus and keras.backend.backend() == "tensorflow" else "mixed_bfloat16"
     policy = half if mixed else "float32"
     keras.mixed_precision.set_global_policy(policy)
     return f"{'gpu' if gpus else 'cpu'}, {'mixed' if mixed else 'float32'}"
+
+
+def _has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """True where the processor multiplies bfloat16 itself; elsewhere it is emulated, and far slower than float32."""
+    try:
+        flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
+    except OSError:  # not Linux: not known
+        return False
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags.split())
 
 
 def _use_one_thread_each() -> None:

@@ -4,6 +4,7 @@ import time
 import pytest
 import tensorflow as tf
 
+from agebatch.model import devices
 from agebatch.model.devices import Lanes, lanes
 
 
@@ -27,7 +28,7 @@ def test_each_thread_keeps_its_device():
 
     list(Lanes(["/CPU:0", "/CPU:0"]).map(where, range(6)))
     assert len(seen) == 2
-    assert all(len(devices) == 1 and "CPU:0" in min(devices) for devices in seen.values())
+    assert all(len(names) == 1 and "CPU:0" in min(names) for names in seen.values())
 
 
 def test_an_error_is_the_callers():
@@ -38,3 +39,11 @@ def test_an_error_is_the_callers():
 def test_a_cpu_has_as_many_lanes_as_asked_for():
     assert lanes("cpu, float32", 3).devices == ("", "", "")
     assert lanes("cpu, float32", 0).devices == ("",)
+
+
+def test_bfloat16_is_used_where_the_processor_has_it(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    for flags, expected in (("fpu avx512f avx512_bf16", True), ("fpu amx_bf16", True), ("fpu avx2", False)):
+        cpuinfo.write_text(f"processor : 0\nflags\t\t: {flags}\nflags\t\t: {flags}\n")
+        assert devices._has_bfloat16(cpuinfo) is expected
+    assert devices._has_bfloat16(tmp_path / "absent") is False
