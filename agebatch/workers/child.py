@@ -30,8 +30,8 @@ from agebatch.results.schema import Status
 from agebatch.workers.messages import CutRequest, LookReply, LookRequest, Setup
 
 # Of the chip's pixels; with fewer a photo is decoded again, finer. 2,876 of UTKFace's chips that training did not see,
-# reduced to 0.47 of the side and enlarged again, have an error of 4.51 years instead of 4.50, at 0.4 one of 4.54; gender
-# loses nothing (with the model of 4.56 years).
+# reduced to 0.47 of the side and enlarged again, have an error of 4.51 years instead of 4.50, at 0.4 one of 4.54;
+# gender loses nothing (with the model of 4.56 years).
 SHARP_ENOUGH = 0.46
 KEPT_BYTES = 128 << 20
 """Decoded pictures that a child keeps, so that cutting chips seldom decodes again."""
