@@ -194,7 +194,8 @@ class FitSettings:
     `mirror` averages the answers for a chip and its mirror image. `chip` and `crop` are sides in pixels: of the
     chips, and of the middle of them that the network sees. The first `coarse_share` of the epochs look at smaller
     pictures, `coarse` pixels wide: twice the faces a second. The first data set is the one to be good at: its share
-    of each batch grows as `first_share` says.
+    of each batch grows as `first_share` says. `teachers` are folders of models whose answers are learnt, too; they
+    look at as many pixels, and then no epoch looks at smaller pictures.
     """
 
     datasets: tuple[str, ...] = ()

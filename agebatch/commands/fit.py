@@ -66,6 +66,12 @@ def _run(settings: FitSettings, folder: Path) -> None:
     # Before minutes of reading: a wrong --init or a missing package is told at once.
     initial = package.load(settings.init) if settings.init else None
     teachers = [_teacher(named, settings) for named in settings.teachers]
+    if initial and _pixels(initial) != (settings.chip, settings.crop):
+        chip, crop = _pixels(initial)
+        console.warn(
+            f"{settings.init} looks at {crop} of {chip} pixels, the new model will look at {settings.crop} of "
+            f"{settings.chip}; --chip {chip} --crop {crop} keeps them"
+        )
     if settings.tensorboard and find_spec("tensorboard") is None:
         raise UsageError("--tensorboard needs the package tensorboard", "pip install 'agebatch[tensorboard]'")
     console.note("reading the data sets")
@@ -124,14 +130,18 @@ def _run(settings: FitSettings, folder: Path) -> None:
 
 def _teacher(named: str, settings: FitSettings) -> Package:
     teacher = package.load(named)
-    given = teacher.card["input"]
-    if (given["chip"], given["crop"]) != (settings.chip, settings.crop):
+    chip, crop = _pixels(teacher)
+    if (chip, crop) != (settings.chip, settings.crop):
         raise UsageError(
-            f"--teacher {named}: it looks at {given['crop']} of {given['chip']} pixels, this network at "
-            f"{settings.crop} of {settings.chip}",
-            "name one that looks at the same",
+            f"--teacher {named}: it looks at {crop} of {chip} pixels, this network at {settings.crop} of "
+            f"{settings.chip}",
+            f"--chip {chip} --crop {crop}",
         )
     return teacher
+
+
+def _pixels(model: Package) -> tuple[int, int]:
+    return model.chip, int(model.card["input"]["crop"])
 
 
 def _check(train: Examples, validation: Examples, settings: FitSettings) -> None:

@@ -143,3 +143,15 @@ def test_it_trains_on_jax_too(tmp_path, trained):
         in json.loads((tmp_path / "model" / "card.json").read_text())["training"]["versions"]["Keras"]
     )
     assert len(package.load(tmp_path / "model").network().get_weights()) > 10
+
+
+def test_going_on_from_a_model_that_looks_at_other_pictures_is_said(tmp_path, trained, capsys):
+    dataset, first = trained
+    fit.run(dataclasses.replace(settings(dataset, tmp_path / "model", epochs=1), init=str(first), crop=80))
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "looks at 96 of 112 pixels, the new model will look at 80 of 112; --chip 112 --crop 96 keeps them"
+        in said
+    )
+    card = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert card["training"]["command"].endswith(f"--crop 80 --epochs 1 --batch-size 8 --init {first.name}")
