@@ -39,9 +39,9 @@ def run(settings: ExportSettings) -> None:
     with hushed():
         import keras
 
-        keras.mixed_precision.set_global_policy(
-            "float32"
-        )  # others may not compute in what suits this machine
+        from agebatch.model import devices
+
+        devices.choose("auto", "float32")  # others may not compute in what suits this machine
         inner = model.inference()
     pixels = keras.Input((model.chip, model.chip, 3), name="pixels")
     answers = inner(pixels)

@@ -64,9 +64,7 @@ def training(
         return given, labels
 
     steps = tf.data.Dataset.range(len(plan))
-    return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE if here else 4, deterministic=True).prefetch(
-        4
-    )
+    return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(4)
 
 
 def prediction(chips: Callable[[], Iterator[np.ndarray]], side: int, batch: int) -> tf.data.Dataset:

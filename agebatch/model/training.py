@@ -114,9 +114,8 @@ class Run:
     epoch: int
     history: list[dict[str, float]]
     best: list[np.ndarray] | None = None  # averaged weights of the best epoch
-    inference: dict[int, keras.Model] = field(
-        default_factory=dict
-    )  # by side of the input, to be compiled once
+    # By side of the input, to be compiled once.
+    inference: dict[int, keras.Model] = field(default_factory=dict)
 
     @property
     def network(self) -> keras.Model:
